@@ -98,6 +98,7 @@ type Cluster struct {
 	Err         string // why not
 	VIPs        map[netip.Addr]bool
 	Objects     string // digest of the objects that were applied, from the cluster itself
+	Verified    string // digest of the set of nodes between which pods were proven to reach each other
 	EtcdMembers int
 	EtcdHealthy int
 }

@@ -3,6 +3,7 @@
 package step
 
 import (
+	"encoding/json"
 	"maps"
 	"time"
 )
@@ -13,7 +14,20 @@ type Step struct {
 	Host  string `json:"host,omitempty"`  // inventory node name; empty for a step of the cluster
 	Needs []ID   `json:"needs,omitempty"` // steps that must be done first
 	Why   string `json:"why"`             // one sentence for the user
-	Do    Verb   `json:"do"`
+	// Reaches is what is true once the step is done and can't be seen from
+	// outside later: the generation that was installed. The record keeps it.
+	Reaches string `json:"reaches,omitempty"`
+	Do      Verb   `json:"do"`
+}
+
+// MarshalJSON adds the name and the risk of the verb.
+func (s Step) MarshalJSON() ([]byte, error) {
+	type plain Step
+	return json.Marshal(struct {
+		plain
+		Verb string `json:"verb"`
+		Risk string `json:"risk"`
+	}{plain(s), Name(s.Do), s.Do.Risk().Word()})
 }
 
 // ID names a step: "<host>/<rung>" or "cluster/<rung>". The same work has the
@@ -67,6 +81,7 @@ type Event struct {
 	Deadline time.Time `json:"deadline,omitzero"`  // when the wait named in Note gives up
 	Next     string    `json:"next,omitempty"`     // what follows the wait, or what the user can do
 	Mark     string    `json:"mark,omitempty"`     // a point of the timing table, see the Mark constants
+	Reaches  string    `json:"reaches,omitempty"`  // Step.Reaches
 }
 
 // Marks are the points of the timing table of one node, in their order.
@@ -100,8 +115,8 @@ func (r Record) With(e Event) Record {
 	return next
 }
 
-// A Reporter is how a doer tells what it waits for. Step, Host, Status and
-// Time of the event are filled in by the engine.
+// A Reporter is how a doer tells what it waits for. Step, Host, Status, Try
+// and Time of the event are filled in by the engine.
 type Reporter func(Event)
 
 // Retry is the error a doer returns to be asked again later.

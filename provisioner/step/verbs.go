@@ -1,6 +1,9 @@
 package step
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // A Verb is one thing this program can do to a machine or to a cluster. This
 // file lists all of them; nothing else in the program changes anything.
@@ -23,24 +26,39 @@ const (
 // String returns the glyph that a plan prints before a step.
 func (r Risk) String() string { return [...]string{" ", "~", "!", "-"}[r] }
 
+// Word returns the risk as JSON tells it.
+func (r Risk) Word() string { return [...]string{"reads", "changes", "reboots", "erases"}[r] }
+
+// Name returns the name of a verb, as plans and JSON print it.
+func Name(v Verb) string { return reflect.TypeOf(v).Name() }
+
 // Limits bound the work of a verb. A timeout is a failure.
 type Limits struct {
 	Timeout time.Duration // for one try
 	Tries   int
 }
 
-// SetBIOS writes the vendor attributes that differ and restarts the host to
-// apply them. The step is done when they are read back after POST.
+// SetBIOS writes the vendor attributes that differ. With Restart the host is
+// restarted and the step ends when they are read back after POST; without, the
+// power-on of the Install that follows applies them and reads them back.
 type SetBIOS struct {
 	Attributes map[string]any `json:"attributes"` // vendor attribute name to wanted value
+	Restart    bool           `json:"restart"`
 }
 
 // Install boots the host from the network and writes the image to the disk
 // with this serial or WWN. It erases that disk and no other.
 type Install struct {
-	Image      string `json:"image"`      // digest of the image, "sha256:<hex>"
-	Generation string `json:"generation"` // digest of all that determines the node
-	Disk       string `json:"disk"`       // "serial:<s>" or "wwn:<w>"
+	Image      string         `json:"image"`              // digest of the image, "sha256:<hex>"
+	Generation string         `json:"generation"`         // digest of all that determines the node
+	Disk       string         `json:"disk"`               // "serial:<s>" or "wwn:<w>"
+	Firmware   map[string]any `json:"firmware,omitempty"` // BIOS attributes that must hold after POST, before the disk is touched
+}
+
+// Wake switches on a host that holds its image already, or waits for it to
+// speak; a host that stays silent is power-cycled once.
+type Wake struct {
+	Generation string `json:"generation"`
 }
 
 // Form creates the cluster: kubeadm init on the first control plane.
@@ -51,10 +69,34 @@ type Join struct {
 	ControlPlane bool `json:"controlPlane"`
 }
 
-// Apply brings the cluster's own objects (pod network, labels) to what the
-// inventory wants.
+// Settle waits until what earlier steps brought about can be seen: the API
+// server and the virtual addresses answer, or the node is Ready and its etcd
+// member votes.
+type Settle struct {
+	For string `json:"for"` // SettleAPI, SettleAddress or SettleMember
+}
+
+// What Settle can wait for.
+const (
+	SettleAPI     = "api"     // an API server answers
+	SettleAddress = "address" // the virtual addresses answer, in every family
+	SettleMember  = "member"  // the step's host is Ready; a control plane's etcd member votes
+)
+
+// Apply brings the cluster's own objects (pod network) to what the inventory
+// wants.
 type Apply struct {
 	Objects string `json:"objects"` // digest of the rendered objects
+}
+
+// Probe proves that pods of different nodes reach each other in every family,
+// with two pods of its own that it removes afterwards.
+type Probe struct{}
+
+// Remove takes a node out of the cluster, its etcd member first, and only
+// while the others keep quorum.
+type Remove struct {
+	ControlPlane bool `json:"controlPlane"`
 }
 
 // PowerOff switches the host off. Its disks keep what they hold.
@@ -67,31 +109,55 @@ func (SetBIOS) Risk() Risk { return Reboots }
 func (Install) Risk() Risk { return Erases }
 
 // Risk implements Verb.
+func (Wake) Risk() Risk { return Reboots }
+
+// Risk implements Verb.
 func (Form) Risk() Risk { return Changes }
 
 // Risk implements Verb.
 func (Join) Risk() Risk { return Changes }
 
 // Risk implements Verb.
+func (Settle) Risk() Risk { return Reads }
+
+// Risk implements Verb.
 func (Apply) Risk() Risk { return Changes }
+
+// Risk implements Verb.
+func (Probe) Risk() Risk { return Changes }
+
+// Risk implements Verb.
+func (Remove) Risk() Risk { return Erases }
 
 // Risk implements Verb.
 func (PowerOff) Risk() Risk { return Reboots }
 
-// Limits implements Verb. POST of a server with much memory takes minutes.
+// Limits implements Verb.
 func (SetBIOS) Limits() Limits { return Limits{15 * time.Minute, 2} }
 
 // Limits implements Verb.
 func (Install) Limits() Limits { return Limits{30 * time.Minute, 3} }
 
 // Limits implements Verb.
-func (Form) Limits() Limits { return Limits{30 * time.Minute, 2} }
+func (Wake) Limits() Limits { return Limits{20 * time.Minute, 1} }
 
 // Limits implements Verb.
-func (Join) Limits() Limits { return Limits{30 * time.Minute, 2} }
+func (Form) Limits() Limits { return Limits{40 * time.Minute, 2} }
+
+// Limits implements Verb.
+func (Join) Limits() Limits { return Limits{40 * time.Minute, 2} }
+
+// Limits implements Verb.
+func (Settle) Limits() Limits { return Limits{20 * time.Minute, 1} }
 
 // Limits implements Verb.
 func (Apply) Limits() Limits { return Limits{5 * time.Minute, 5} }
+
+// Limits implements Verb.
+func (Probe) Limits() Limits { return Limits{10 * time.Minute, 3} }
+
+// Limits implements Verb.
+func (Remove) Limits() Limits { return Limits{10 * time.Minute, 2} }
 
 // Limits implements Verb.
 func (PowerOff) Limits() Limits { return Limits{5 * time.Minute, 3} }
