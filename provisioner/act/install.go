@@ -1,0 +1,222 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
+)
+
+// Machine is what starting a host needs of its management controller.
+type Machine interface {
+	// SetBoot makes the next boot, and only that one, go to the network by
+	// this method, and reads it back.
+	SetBoot(ctx context.Context, method string) error
+	// Power brings the host to PowerOn, PowerOff or through PowerCycle and
+	// waits until that is read back; tell hears what it waits for.
+	Power(ctx context.Context, to string, tell func(string)) error
+	// BIOS returns the attributes in force.
+	BIOS(ctx context.Context) (map[string]any, error)
+}
+
+// What Machine.Power can be asked for.
+const (
+	PowerOn    = "On"
+	PowerOff   = "Off"
+	PowerCycle = "Cycle" // off and on, or on when it is off
+)
+
+// Boots opens the network boot of a host for the time of one step.
+type Boots interface {
+	// Open makes a one-time ticket and answers the host's boot NIC from now on.
+	Open(node string) error
+	Close(node string)
+}
+
+// Orders gives a host its next word.
+type Orders interface {
+	Order(node string, w agent.Word)
+}
+
+// Install netboots a host and has the image written to its disk.
+type Install struct {
+	Machine  func(node string) (Machine, error)
+	Methods  func(node string) []string // ways to boot, best first
+	Workflow func(node string, v step.Install) (agent.Install, error)
+	Boots    Boots
+	Orders   Orders
+	Signals  *Signals
+	POST     time.Duration // how long a host may take from power-on to its first DHCP request
+}
+
+// Do implements the verb. A host cut short anywhere is booted again: nothing
+// of an earlier try is trusted.
+func (i Install) Do(ctx context.Context, s step.Step, v step.Install, report step.Reporter) error {
+	m, err := i.Machine(s.Host)
+	if err != nil {
+		return err
+	}
+	order, err := i.Workflow(s.Host, v)
+	if err != nil {
+		return err
+	}
+	in, stop := i.Signals.Watch(s.Host)
+	defer stop()
+	i.Orders.Order(s.Host, agent.Word{})
+	if err := i.boot(ctx, s.Host, m, in, report); err != nil {
+		return err
+	}
+	defer i.Boots.Close(s.Host)
+	if err := firmwareHolds(ctx, m, v.Firmware); err != nil {
+		return err
+	}
+	i.Orders.Order(s.Host, agent.Word{Install: &order})
+	if err := i.written(ctx, in, report); err != nil {
+		return again(err)
+	}
+	i.Boots.Close(s.Host)
+	return again(i.speaks(ctx, in, v, report))
+}
+
+// boot starts the host by each method in turn until its installer has claimed
+// its identity. A management controller's 2xx is not believed: what proves the
+// boot is the DHCP request of that MAC inside a deadline.
+func (i Install) boot(ctx context.Context, host string, m Machine, in <-chan Signal, report step.Reporter) error {
+	var tried []error
+	for _, method := range i.Methods(host) {
+		if err := i.Boots.Open(host); err != nil {
+			return err
+		}
+		err := i.start(ctx, m, method, in, report)
+		if err == nil {
+			return nil
+		}
+		i.Boots.Close(host)
+		if _, silent := errors.AsType[*Silence](err); !silent {
+			return err
+		}
+		tried = append(tried, fmt.Errorf("by %s: %w", method, err))
+	}
+	return &step.Hold{
+		Reason: "the host did not boot from the network",
+		Hint:   "look at its console and at the boot order in its setup; is the cable of the boot NIC in the provisioning network, is the MAC right?",
+		Err:    errors.Join(tried...),
+	}
+}
+
+// start powers the host on towards the network and waits for its claim.
+func (i Install) start(ctx context.Context, m Machine, method string, in <-chan Signal, report step.Reporter) error {
+	if err := m.Power(ctx, PowerOff, func(what string) { report(step.Event{Note: what}) }); err != nil {
+		return err
+	}
+	if err := m.SetBoot(ctx, method); err != nil {
+		return err
+	}
+	if err := m.Power(ctx, PowerOn, func(what string) { report(step.Event{Note: what}) }); err != nil {
+		return err
+	}
+	report(step.Event{Mark: step.MarkPowerOn, Note: "power is on, next boot by " + method})
+	asked := Wait{
+		For: "the host's DHCP request", Long: i.POST, Next: "the loader, then iPXE's script",
+		Hint: "is the boot NIC's cable in the provisioning network?",
+	}
+	if err := until(ctx, asked, in, report, first(KindDHCP, KindScript)); err != nil {
+		return err
+	}
+	claimed := Wait{For: "the installer's claim", Long: 10 * time.Minute, Next: "the image is written"}
+	return until(ctx, claimed, in, report, func(s Signal) (bool, error) {
+		if s.Kind == KindRefused {
+			return false, &step.Hold{Reason: "the host's claim was refused", Hint: "compare the inventory with what the host says of itself", Err: s.Err}
+		}
+		return s.Kind == KindClaim, nil
+	})
+}
+
+// written waits until the image is on the disk and was read back.
+func (i Install) written(ctx context.Context, in <-chan Signal, report step.Reporter) error {
+	w := Wait{For: "the image to be written and read back", Long: 25 * time.Minute, Next: "the host starts the installed system"}
+	return until(ctx, w, in, report, func(s Signal) (bool, error) {
+		if s.Kind != KindReport {
+			return false, nil
+		}
+		if s.Report.Status == agent.StatusFailed {
+			return false, reported(*s.Report)
+		}
+		return s.Report.Mark == step.MarkWritten, nil
+	})
+}
+
+// speaks waits until the installed system says that it is what was wanted.
+func (i Install) speaks(ctx context.Context, in <-chan Signal, v step.Install, report step.Reporter) error {
+	w := Wait{For: "the installed system to say hello", Long: 12 * time.Minute, Next: "the node forms or joins the cluster"}
+	return until(ctx, w, in, report, func(s Signal) (bool, error) {
+		if s.Kind != KindHello || s.Hello.Stage != agent.StageNode {
+			return false, nil
+		}
+		if s.Hello.Generation != v.Generation {
+			return false, fmt.Errorf("it runs generation %q and was given %q", s.Hello.Generation, v.Generation)
+		}
+		return true, nil
+	})
+}
+
+// firmwareHolds compares the attributes in force after POST with those that
+// were written: a controller that accepts a setting and forgets it is found here,
+// before the disk is touched.
+func firmwareHolds(ctx context.Context, m Machine, want map[string]any) error {
+	if len(want) == 0 {
+		return nil
+	}
+	got, err := m.BIOS(ctx)
+	if err != nil {
+		return fmt.Errorf("read the BIOS attributes back after POST: %w", err)
+	}
+	var bad []string
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		if fmt.Sprint(got[k]) != fmt.Sprint(want[k]) {
+			bad = append(bad, fmt.Sprintf("%s is %v and should be %v", k, got[k], want[k]))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return &step.Hold{
+		Reason: "written, restarted, and still: " + strings.Join(bad, ", "),
+		Hint:   "the firmware accepts the setting and does not keep it; look into its setup or its job queue",
+	}
+}
+
+// first matches the first signal of one of these kinds.
+func first(kinds ...Kind) func(Signal) (bool, error) {
+	return func(s Signal) (bool, error) { return slices.Contains(kinds, s.Kind), nil }
+}
+
+// again lets the engine try once more what a fresh boot may mend.
+func again(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, held := errors.AsType[*step.Hold](err); held {
+		return err
+	}
+	return &step.Retry{After: 5 * time.Second, Reason: "the host is booted again", Err: err}
+}
+
+// reported is what a host says of its own failure. One that needs a person,
+// because the disk isn't there, is held.
+func reported(r agent.Report) error {
+	err := fmt.Errorf("%s", r.Note)
+	if r.Evidence != "" {
+		err = fmt.Errorf("%s\n%s", r.Note, r.Evidence)
+	}
+	if r.Held {
+		return &step.Hold{Reason: "the host stopped", Hint: r.Next, Err: err}
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
+)
+
+// Firmware is what SetBIOS needs of a management controller.
+type Firmware interface {
+	Machine
+	// SetBIOS writes the attributes that differ from both the values in force
+	// and the pending ones, and reads the pending ones back.
+	SetBIOS(ctx context.Context, attributes map[string]any) error
+}
+
+// SetBIOS writes firmware attributes.
+type SetBIOS struct {
+	Machine func(node string) (Firmware, error)
+	POST    time.Duration // how long a restart may take
+}
+
+// Do implements the verb. Success is the value read back after POST, not a
+// job that was accepted.
+func (b SetBIOS) Do(ctx context.Context, s step.Step, v step.SetBIOS, report step.Reporter) error {
+	m, err := b.Machine(s.Host)
+	if err != nil {
+		return err
+	}
+	if err := m.SetBIOS(ctx, v.Attributes); err != nil {
+		return err
+	}
+	if !v.Restart {
+		report(step.Event{Note: "pending; the power-on that follows applies them"})
+		return nil
+	}
+	if err := m.Power(ctx, PowerCycle, func(what string) { report(step.Event{Note: what}) }); err != nil {
+		return err
+	}
+	w := Wait{For: "the attributes to be in force after POST", Long: b.POST, Next: "the host is looked at again"}
+	return poll(ctx, w, 2*time.Second, report, func(ctx context.Context) (bool, string) {
+		got, err := m.BIOS(ctx)
+		if err != nil {
+			return false, err.Error()
+		}
+		for k, want := range v.Attributes {
+			if fmt.Sprint(got[k]) != fmt.Sprint(want) {
+				return false, fmt.Sprintf("%s is %v", k, got[k])
+			}
+		}
+		return true, fmt.Sprint(maps.Clone(got))
+	})
+}
+
+// Wake switches on a host that holds its image.
+type Wake struct {
+	Machine func(node string) (Machine, error)
+	Heard   func(node string) facts.Agent
+	Members Members
+	Signals *Signals
+	POST    time.Duration
+}
+
+// Do implements the verb. A host that runs and stays silent is power-cycled
+// once; it is never written anew here.
+func (k Wake) Do(ctx context.Context, s step.Step, v step.Wake, report step.Reporter) error {
+	m, err := k.Machine(s.Host)
+	if err != nil {
+		return err
+	}
+	in, stop := k.Signals.Watch(s.Host)
+	defer stop()
+	tell := func(what string) { report(step.Event{Note: what}) }
+	if err := m.Power(ctx, PowerOn, tell); err != nil {
+		return err
+	}
+	w := Wait{For: "the installed system to say hello", Long: k.POST + 2*time.Minute, Next: "the node is looked at again"}
+	err = k.awake(ctx, s.Host, v, w, in, report)
+	if _, silent := errors.AsType[*Silence](err); !silent {
+		return err
+	}
+	if err := m.Power(ctx, PowerCycle, tell); err != nil {
+		return err
+	}
+	if err := k.awake(ctx, s.Host, v, w, in, report); err != nil {
+		return &step.Hold{
+			Reason: "the host holds its image and stays silent",
+			Hint:   "look at its console; `ra2-deploy rebuild " + s.Host + " INVENTORY` writes it anew",
+			Err:    err,
+		}
+	}
+	return nil
+}
+
+// awake waits for a hello of the wanted generation, or for the node to be Ready.
+func (k Wake) awake(ctx context.Context, host string, v step.Wake, w Wait, in <-chan Signal, report step.Reporter) error {
+	return poll(ctx, w, time.Second, report, func(ctx context.Context) (bool, string) {
+		if a := k.Heard(host); a.Stage == agent.StageNode && a.Generation == v.Generation {
+			return true, ""
+		}
+		if m, err := k.Members.Member(ctx, host); err == nil && m.Ready {
+			return true, ""
+		}
+		select {
+		case s := <-in:
+			return false, s.Note
+		default:
+			return false, "nothing yet"
+		}
+	})
+}
+
+// Off switches a host off.
+type Off struct {
+	Machine func(node string) (Machine, error)
+}
+
+// Do implements the verb.
+func (o Off) Do(ctx context.Context, s step.Step, _ step.PowerOff, report step.Reporter) error {
+	m, err := o.Machine(s.Host)
+	if err != nil {
+		return err
+	}
+	return m.Power(ctx, PowerOff, func(what string) { report(step.Event{Note: what}) })
+}

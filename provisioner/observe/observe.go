@@ -1,0 +1,108 @@
+// Package observe asks every tool for facts: the management controllers, the
+// nodes' agents, the Kubernetes and etcd APIs. It changes nothing.
+package observe
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+)
+
+// A Controller tells what one host's management controller knows.
+type Controller interface {
+	Facts(ctx context.Context) (facts.BMC, error)
+}
+
+// Cluster tells what the cluster's own APIs know.
+type Cluster interface {
+	// Facts returns the cluster and its nodes by name. A cluster that can't be
+	// asked is a fact (Answers is false, Err says why).
+	Facts(ctx context.Context) (facts.Cluster, map[string]facts.Member)
+}
+
+// Agents tells what the nodes' agents said in this run.
+type Agents interface {
+	Heard(node string) facts.Agent
+}
+
+// Observer asks everyone at once.
+type Observer struct {
+	Controllers map[string]Controller // by node
+	Cluster     Cluster               // nil before the cluster has keys
+	Agents      Agents                // nil when nobody listens (plan, status)
+	Limit       int                   // controllers asked at once
+	Patience    time.Duration         // how long a host that should speak may stay silent
+}
+
+// Seen looks once. The function expected says which hosts hold an image that
+// should speak by itself; those are waited for, at most Patience.
+func (o *Observer) Seen(ctx context.Context, expected func(node string) bool) (facts.Seen, error) {
+	hosts := o.controllers(ctx)
+	seen := facts.Seen{Hosts: hosts}
+	var members map[string]facts.Member
+	if o.Cluster != nil {
+		seen.Cluster, members = o.Cluster.Facts(ctx)
+	}
+	for name, h := range hosts {
+		h.Member = members[name]
+		h.Member.Known = seen.Cluster.Answers
+		hosts[name] = h
+	}
+	if o.Agents != nil {
+		o.listen(ctx, hosts, expected)
+	}
+	return seen, ctx.Err()
+}
+
+// controllers asks all management controllers, Limit at once.
+func (o *Observer) controllers(ctx context.Context) map[string]facts.Host {
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		out  = make(map[string]facts.Host, len(o.Controllers))
+		gate = make(chan struct{}, max(o.Limit, 1))
+	)
+	for name, c := range o.Controllers {
+		wg.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			got, err := c.Facts(ctx)
+			if err != nil {
+				got.Err = err.Error()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[name] = facts.Host{BMC: got}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// listen takes what the agents said, and waits for those that should speak.
+func (o *Observer) listen(ctx context.Context, hosts map[string]facts.Host, expected func(string) bool) {
+	bound, cancel := context.WithTimeout(ctx, o.Patience)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		missing := 0
+		for name, h := range hosts {
+			h.Agent = o.Agents.Heard(name)
+			hosts[name] = h
+			if h.Agent.Heard.IsZero() && h.BMC.Power == "On" && !h.Member.Ready && expected(name) {
+				missing++
+			}
+		}
+		if missing == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-bound.Done():
+			return
+		}
+	}
+}
