@@ -62,6 +62,7 @@ type Hello struct {
 	Image      string    `json:"image,omitempty"`      // digest of the installed image
 	Generation string    `json:"generation,omitempty"` // of the installed node
 	Phase      string    `json:"phase,omitempty"`      // the kubeadm phase last done
+	Have       string    `json:"have,omitempty"`       // digest of the word that is done: the server waits for another one
 	Clock      time.Time `json:"clock"`
 }
 
@@ -104,13 +105,17 @@ type NodeConfig struct {
 	KernelLine   string            `json:"kernelLine,omitempty"` // additions: huge pages, IOMMU
 	Server       string            `json:"server"`               // URL of this API
 	Pin          string            `json:"pin"`                  // "sha256:<hex>" of the server's SubjectPublicKeyInfo
-	Session      string            `json:"session"`
+	Session      string            `json:"session"` // empty in the word: the installer fills in the bearer that it holds
 	ControlPlane bool              `json:"controlPlane"`
 }
 
 // Join is the order to form or to join the cluster: files to lay and kubeadm
 // phases to run one by one, each tried again by itself.
 type Join struct {
+	// ID says which work this is. Phases done under one ID are not run again
+	// when files differ (a fresh bootstrap token); another ID starts over.
+	// Empty: the digest of the whole Join.
+	ID    string  `json:"id,omitempty"`
 	Files  []File  `json:"files"`
 	Phases []Phase `json:"phases"`
 }
@@ -122,7 +127,9 @@ type File struct {
 	Data []byte `json:"data"` // base64 in JSON
 }
 
-// Phase is one command: kubeadm with its arguments.
+// Phase is one command: kubeadm with its arguments, or one of the few other
+// programs that ra2-node allows (systemctl, mkdir, ctr). All but kubeadm must
+// be safe to run again: they are, after each reboot, since / is read-only.
 type Phase struct {
 	Name    string   `json:"name"`
 	Command []string `json:"command"`
@@ -135,9 +142,19 @@ type Report struct {
 	Stage    string    `json:"stage"`
 	Mark     string    `json:"mark,omitempty"` // step.Mark constants
 	Phase    string    `json:"phase,omitempty"`
-	Status   string    `json:"status"` // "started", "noted", "done", "failed"
+	Status   string    `json:"status"` // Status constants
 	Note     string    `json:"note,omitempty"`
 	Evidence string    `json:"evidence,omitempty"`
 	Took     int64     `json:"took,omitempty"` // milliseconds
+	Held     bool      `json:"held,omitempty"` // failed, and trying again mends nothing: a person is needed
+	Next     string    `json:"next,omitempty"` // what the host does next, or what the person can do
 	Time     time.Time `json:"time"`
 }
+
+// Statuses of a Report. A failed one ends the word that the host works on.
+const (
+	StatusStarted = "started"
+	StatusNoted   = "noted"
+	StatusDone    = "done"
+	StatusFailed  = "failed"
+)

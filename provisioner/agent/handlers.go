@@ -1,0 +1,135 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+)
+
+// Limits of request bodies. A claim lists disks, a report carries output.
+const (
+	maxClaim  = 256 << 10
+	maxHello  = 16 << 10
+	maxReport = 64 << 10
+)
+
+// session lets only hosts with a session through and tells h who asks.
+func (s *Server) session(h func(w http.ResponseWriter, r *http.Request, node string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		node, ok := s.who(r)
+		if !ok {
+			http.Error(w, "no session: boot the installer again and claim with a new ticket", http.StatusUnauthorized)
+			return
+		}
+		h(w, r, node)
+	}
+}
+
+func (s *Server) claim(w http.ResponseWriter, r *http.Request) {
+	var c Claim
+	if !read(w, r, maxClaim, &c) {
+		return
+	}
+	notice, err := s.redeem(c, remote(r))
+	s.notice(c.Node, notice)
+	if err == nil && s.cfg.Accept != nil {
+		err = s.cfg.Accept(c)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	s.mu.Lock()
+	n := s.node(c.Node)
+	n.inBand = &c.Facts
+	n.heard = facts.Agent{Heard: s.now(), Stage: StageInstaller}
+	s.mu.Unlock()
+	write(w, Session{Bearer: s.open(c.Node)})
+}
+
+// wordFor answers with the word of node as soon as there is one that the host
+// doesn't have yet.
+func (s *Server) wordFor(w http.ResponseWriter, r *http.Request, name string) {
+	var h Hello
+	if !read(w, r, maxHello, &h) {
+		return
+	}
+	if h.Stage != StageInstaller && h.Stage != StageNode {
+		http.Error(w, fmt.Sprintf("unknown stage %q", h.Stage), http.StatusBadRequest)
+		return
+	}
+	if s.cfg.Hello != nil {
+		s.cfg.Hello(name, h)
+	}
+	timer := time.NewTimer(s.cfg.Hold)
+	defer timer.Stop()
+	for {
+		word, changed := s.hear(name, h)
+		if !word.Empty() && word.For(h.Stage) && word.Digest() != h.Have {
+			write(w, word)
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			write(w, Word{})
+			return
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// hear notes a hello and returns the word of the node.
+func (s *Server) hear(name string, h Hello) (Word, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.node(name)
+	n.heard = facts.Agent{Heard: s.now(), Stage: h.Stage, Image: h.Image, Generation: h.Generation, Phase: h.Phase}
+	return n.word, n.changed
+}
+
+func (s *Server) report(w http.ResponseWriter, r *http.Request, name string) {
+	var report Report
+	if !read(w, r, maxReport, &report) {
+		return
+	}
+	s.mu.Lock()
+	n := s.node(name)
+	n.heard.Heard, n.heard.Stage = s.now(), report.Stage
+	if report.Phase != "" && report.Status == "done" {
+		n.heard.Phase = report.Phase
+	}
+	s.mu.Unlock()
+	if s.cfg.Report != nil {
+		s.cfg.Report(name, report)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// read decodes the JSON body of a request; on failure it has answered.
+func read(w http.ResponseWriter, r *http.Request, limit int64, into any) bool {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(into); err != nil {
+		http.Error(w, "read the request: "+err.Error(), http.StatusBadRequest)
+		return false
+	}
+	return true
+}
+
+func write(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(v) // the host asks again when the connection breaks
+}
+
+func remote(r *http.Request) netip.Addr {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return from.Addr().Unmap().WithZone("")
+}
