@@ -1,0 +1,24 @@
+// Package netboot answers hosts that boot from the network: DHCP (RFC 2131,
+// 2132, 4578; or proxy DHCP beside a site's own server, PXE specification 2.1),
+// TFTP (RFC 1350, 2347, 2348, 2349) for the loader alone, and plain HTTP for
+// script, kernel, initrd and the one-time ticket.
+//
+// It answers open boots only. A host has an open boot while its install step
+// runs (see Book); to all others there is no DHCP answer, TFTP ends with an
+// error, HTTP says 404. So a machine that shares the network and happens to try
+// its network first is left alone.
+//
+// What a host is told depends on what asks:
+//
+//	UEFI HTTP boot (class HTTPClient)    option 67 = http://…/boot/<mac>/snponly.efi
+//	UEFI PXE (arch 7, 9, 11)             <mac>/snponly.efi by TFTP
+//	BIOS PXE (arch 0)                    <mac>/undionly.kpxe by TFTP
+//	iPXE (user class iPXE, option 175)   http://…/boot/<mac>/ipxe
+//	anything else                        its address, nothing to boot
+//
+// File names carry the MAC, for the address doesn't tell who asks where a
+// site's own DHCP server hands out addresses. The iPXE script gives the NIC its
+// reserved address in every mode, so the ticket can be bound to that address.
+//
+// The package knows no plan: what it sees goes out as Events.
+package netboot
