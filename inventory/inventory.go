@@ -96,7 +96,7 @@ type Node struct {
 // BMC is how a host's management controller is reached.
 type BMC struct {
 	URL         string // "https://10.17.1.11", Redfish (DSP0266)
-	Username    string
+	Username    string // empty: the secret holds user:password
 	Password    secret.Ref
 	Fingerprint string // "sha256:<hex>" of the certificate; empty means the system's roots decide
 }
@@ -108,7 +108,10 @@ type Boot struct {
 }
 
 // Disk names the disk that may be erased. Exactly one field is set.
-type Disk struct{ Serial, WWN string }
+type Disk struct {
+	Serial string
+	WWN    string // bare hexadecimal digits, see NormalWWN
+}
 
 // String returns "serial:<s>" or "wwn:<w>".
 func (d Disk) String() string {
@@ -123,5 +126,5 @@ type Waiver struct {
 	Requirement string   // "ra2.ch.016"
 	Nodes       []string // empty means the whole cluster
 	Reason      string
-	Until       time.Time
+	Until       time.Time // the last second in which it holds
 }
