@@ -1,0 +1,206 @@
+// Package bmc is a management controller that speaks Redfish (DSP0266) as an
+// http.Handler. Behind it runs a Runner: nothing at all in unit tests, a
+// container machine or QEMU in the lab. Like a real controller it has moments
+// in which something looks done and isn't: settings wait for the next POST,
+// power lags behind the answer, and faults can be switched on.
+package bmc
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config is a controller at the moment of its making. The zero value of each
+// field but Username and Password is usable.
+type Config struct {
+	Username, Password string        // the only account
+	Serial             string        // of chassis and system
+	UUID               string        // of the system (SMBIOS)
+	Model              string        // default "Container"
+	Hardware           Hardware      // default DefaultHardware
+	BIOS               Attributes    // attributes in force at first; default DefaultBIOS
+	BootMode           string        // "UEFI" (default) or "Legacy"
+	On                 bool          // powered on from the beginning
+	Lag                time.Duration // between an accepted reset and the change of PowerState
+	POST               time.Duration // firmware's self test, before Runner.Run
+	MaxSessions        int           // default 8; the next one gets 503
+	RequireMatch       bool          // a PATCH without If-Match gets 428
+	Log                io.Writer     // one JSON line for each request, without bodies; nil is none
+	Runner             Runner        // nil is a machine that idles until it is switched off
+	Faults             Faults
+}
+
+// Faults are the lies that a controller can be told to tell.
+type Faults struct {
+	WrongSerial    string `json:"wrongSerial,omitempty" yaml:"wrongSerial,omitempty"`       // reported instead of the serial
+	ForgetOverride bool   `json:"forgetOverride,omitempty" yaml:"forgetOverride,omitempty"` // the boot override is accepted, shown, and not used
+	IgnoreBIOS     bool   `json:"ignoreBIOS,omitempty" yaml:"ignoreBIOS,omitempty"`         // pending attributes vanish at POST without effect
+	Slow           int    `json:"slow,omitempty" yaml:"slow,omitempty"`                     // milliseconds before each answer
+}
+
+// A Controller is one BMC. It is an http.Handler; close it to switch the
+// machine off.
+type Controller struct {
+	mu       sync.Mutex
+	cfg      Config
+	bios     Attributes // in force
+	pending  Attributes // waiting for POST; nil when nothing waits
+	applied  time.Time  // of the last pending attributes
+	override override
+	power    power
+	sessions []session
+	next     int // number of the next session
+	logMu    sync.Mutex
+	fixed    map[string]func() object
+}
+
+// New returns the controller of one machine.
+func New(cfg Config) *Controller {
+	if cfg.Hardware.Sockets == 0 {
+		cfg.Hardware = DefaultHardware()
+	}
+	if cfg.BIOS == nil {
+		cfg.BIOS = DefaultBIOS()
+	}
+	if cfg.BootMode == "" {
+		cfg.BootMode = ModeUEFI
+	}
+	if cfg.Model == "" {
+		cfg.Model = "Container"
+	}
+	if cfg.MaxSessions == 0 {
+		cfg.MaxSessions = 8
+	}
+	if cfg.Runner == nil {
+		cfg.Runner = RunnerFunc(idle)
+	}
+	c := &Controller{cfg: cfg, bios: cfg.BIOS.clone(), next: 1}
+	c.override = override{Enabled: Disabled, Target: TargetNone, Mode: cfg.BootMode}
+	c.power.state = Off
+	c.fixed = c.inventory()
+	if cfg.On {
+		c.mu.Lock()
+		c.start()
+		c.power.state = On
+		c.mu.Unlock()
+	}
+	return c
+}
+
+// SetFaults replaces the faults.
+func (c *Controller) SetFaults(f Faults) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.Faults = f
+}
+
+// Faults returns the faults that are switched on.
+func (c *Controller) Faults() Faults {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg.Faults
+}
+
+// BIOS returns the attributes in force.
+func (c *Controller) BIOS() Attributes {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bios.clone()
+}
+
+// Sessions returns the number of open sessions.
+func (c *Controller) Sessions() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expire()
+	return len(c.sessions)
+}
+
+// logLine is one request, as the log keeps it. Bodies and headers hold
+// secrets and stay out.
+type logLine struct {
+	Time   time.Time `json:"time"`
+	Method string    `json:"method"`
+	Path   string    `json:"path"`
+	Status int       `json:"status"`
+	Remote string    `json:"remote,omitempty"`
+}
+
+// ServeHTTP answers one request and logs it.
+func (c *Controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f := c.Faults(); f.Slow > 0 {
+		select {
+		case <-time.After(time.Duration(f.Slow) * time.Millisecond):
+		case <-r.Context().Done():
+		}
+	}
+	rw := &recorder{ResponseWriter: w, status: http.StatusOK}
+	began := time.Now()
+	c.answer(rw, r)
+	if c.cfg.Log == nil {
+		return
+	}
+	line, err := json.Marshal(logLine{began.UTC(), r.Method, r.URL.Path, rw.status, r.RemoteAddr})
+	if err != nil {
+		return
+	}
+	c.logMu.Lock()
+	defer c.logMu.Unlock()
+	_, _ = c.cfg.Log.Write(append(line, '\n'))
+}
+
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// maxBody bounds what a client can send.
+const maxBody = 1 << 20
+
+func (c *Controller) answer(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("OData-Version", "4.0")
+	w.Header().Set("Cache-Control", "no-cache")
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	p := path.Clean("/" + strings.TrimPrefix(r.URL.Path, "/"))
+	open := p == "/redfish" || p == root || p == root+"/odata" || p == root+"/$metadata"
+	login := r.Method == http.MethodPost && (p == sessionsPath || p == sessionsPath+"/Members")
+	if !open && !login && !c.authorized(r) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="ra2-deploy lab"`)
+		fail(w, http.StatusUnauthorized, "Base.1.18.NoValidSession", "there is no valid session or account in the request")
+		return
+	}
+	switch {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		c.get(w, r, p)
+	case login:
+		c.login(w, r)
+	case r.Method == http.MethodDelete && strings.HasPrefix(p, sessionsPath+"/"):
+		c.logout(w, strings.TrimPrefix(p, sessionsPath+"/"))
+	case r.Method == http.MethodPost && p == resetPath:
+		c.reset(w, r)
+	case r.Method == http.MethodPatch && (p == systemPath || p == settingsPath):
+		c.patch(w, r, p)
+	default:
+		c.refuse(w, r, p)
+	}
+}
+
+func (c *Controller) refuse(w http.ResponseWriter, r *http.Request, p string) {
+	if _, ok := c.lookup(p); !ok && p != resetPath {
+		fail(w, http.StatusNotFound, "Base.1.18.ResourceMissingAtURI", fmt.Sprintf("the resource at the URI %s was not found", p))
+		return
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	fail(w, http.StatusMethodNotAllowed, "Base.1.18.OperationNotAllowed", fmt.Sprintf("%s is not allowed on %s", r.Method, p))
+}
