@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+)
+
+func validateCommand() *cobra.Command {
+	hardware := false
+	cmd := &cobra.Command{
+		Use:   "validate INVENTORY",
+		Short: "Check an inventory: every problem at once, with line, column and what would be right",
+		Args:  oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cluster, err := provisioner.Load(args[0])
+			if err != nil {
+				return err
+			}
+			if !hardware {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: cluster %s, %d nodes in %d zones: no problems\n", args[0], cluster.Name, len(cluster.Nodes), len(cluster.Zones))
+				return nil
+			}
+			return withRun(cmd, args[0], flags{}, func(r *provisioner.Run) error {
+				findings, err := r.Check(cmd.Context())
+				fmt.Fprint(cmd.OutOrStdout(), report.Findings(findings))
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&hardware, "hardware", false, "ask the management controllers too, and judge what they say by RA2's minimums")
+	return cmd
+}
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of inventories, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			data, err := inventory.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(data)
+			return err
+		},
+	}
+}
+
+func factsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "facts INVENTORY [HOST]",
+		Short: "Print what the management controllers say of the hosts, as JSON",
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withRun(cmd, args[0], flags{}, func(r *provisioner.Run) error {
+				seen, err := r.Facts(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if len(args) == 2 {
+					host, ok := seen[args[1]]
+					if !ok {
+						return usage{fmt.Errorf("the inventory has no host %q", args[1])}
+					}
+					return printJSON(cmd, host)
+				}
+				return printJSON(cmd, seen)
+			})
+		},
+	}
+}
+
+func printJSON(cmd *cobra.Command, v any) error {
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

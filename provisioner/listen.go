@@ -1,0 +1,113 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/netboot"
+)
+
+// listen opens the sockets of both servers and starts them.
+func (s *servers) listen(ctx context.Context, key *ecdsa.PrivateKey, own netip.Addr) error {
+	p := s.cluster.Provisioning
+	if err := onInterface(p.Interface, own); err != nil {
+		return err
+	}
+	var all []netip.Addr
+	for _, n := range p.Networks {
+		all = append(all, n.Addr())
+	}
+	conf, err := agent.ServerTLS(key, time.Now(), all)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(own, agentPort).String())
+	if err != nil {
+		return fmt.Errorf("listen for the hosts' agents: %w (is another ra2-deploy running?)", err)
+	}
+	boots, err := netboot.Listen(netboot.Config{
+		Interface: p.Interface, Addr: own, More: all[1:], Mode: netboot.Mode(p.DHCP), Loaders: s.files.loaders(),
+		Book: s.table, Report: s.booted,
+	})
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for _, run := range []func() error{
+		func() error { return s.agent.Serve(ctx, listener, conf) },
+		func() error { return boots.Serve(ctx) },
+	} {
+		s.wg.Go(func() {
+			if err := run(); err != nil {
+				s.notice("", "a server ended: "+err.Error())
+				s.failed <- err
+			}
+		})
+	}
+	return nil
+}
+
+// onInterface wants the address that hosts are told to be on the interface
+// that they are reached by.
+func onInterface(name string, own netip.Addr) error {
+	nic, err := net.InterfaceByName(name)
+	if err != nil {
+		return fmt.Errorf("provisioning.interface %s: %w; `ip link` lists the interfaces of this machine", name, err)
+	}
+	addrs, err := nic.Addrs()
+	if err != nil {
+		return fmt.Errorf("provisioning.interface %s: %w", name, err)
+	}
+	has := slices.ContainsFunc(addrs, func(a net.Addr) bool { return strings.HasPrefix(a.String(), own.String()+"/") })
+	if !has {
+		return fmt.Errorf("provisioning.interface %s has the addresses %v and not %s; `ip address add` it, or mend provisioning.cidr", name, addrs, own)
+	}
+	return nil
+}
+
+// kernelLine is what the network-booted system is told. Nothing in it is secret.
+func kernelLine(c inventory.Cluster, n inventory.Node, url, pin string) string {
+	mac, err := net.ParseMAC(n.Boot.MAC)
+	if err != nil {
+		return "" // the inventory checks it
+	}
+	return agent.KernelLine{
+		Mode: agent.ModeInstall, Node: n.Name, Server: url, Pin: pin, MAC: mac,
+		Addresses: n.Addresses, Gateways: c.Provisioning.Gateways,
+	}.String()
+}
+
+func words(lines []string) []string {
+	var out []string
+	for _, l := range lines {
+		out = append(out, strings.Fields(l)...)
+	}
+	return out
+}
+
+func family4(addrs []netip.Addr) netip.Addr {
+	for _, a := range addrs {
+		if a.Is4() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// find returns the node of this name.
+func find(c inventory.Cluster, name string) (inventory.Node, bool) {
+	i := slices.IndexFunc(c.Nodes, func(n inventory.Node) bool { return n.Name == name })
+	if i < 0 {
+		return inventory.Node{}, false
+	}
+	return c.Nodes[i], true
+}

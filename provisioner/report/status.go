@@ -1,0 +1,46 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+)
+
+// Status returns hosts, nodes and cluster as they are: one line each.
+func Status(c inventory.Cluster, seen facts.Seen) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-14s %-6s %-14s %-8s %-10s %-9s %s\n", "node", "zone", "role", "power", "kubelet", "etcd", "generation")
+	for _, n := range c.Nodes {
+		h := seen.Hosts[n.Name]
+		role, etcd := "worker", "-"
+		if n.ControlPlane {
+			role, etcd = "control-plane", yes(h.Member.Known, h.Member.EtcdVoter, "votes", "no vote")
+		}
+		fmt.Fprintf(&b, "%-14s %-6s %-14s %-8s %-10s %-9s %s\n", n.Name, n.Zone, role, orUnknown(h.BMC.Power),
+			yes(h.Member.Known, h.Member.Ready, "Ready", "not Ready"), etcd, orUnknown(h.Member.Generation))
+		if h.BMC.Err != "" {
+			fmt.Fprintf(&b, "  the controller: %s\n", h.BMC.Err)
+		}
+	}
+	if !seen.Cluster.Answers {
+		fmt.Fprintf(&b, "cluster %s does not answer: %s\n", c.Name, orUnknown(seen.Cluster.Err))
+		return b.String()
+	}
+	fmt.Fprintf(&b, "cluster %s answers; etcd: %d of %d members healthy\n", c.Name, seen.Cluster.EtcdHealthy, seen.Cluster.EtcdMembers)
+	for _, vip := range c.Kubernetes.Endpoint.VIPs {
+		fmt.Fprintf(&b, "  %s %s\n", vip, yes(true, seen.Cluster.VIPs[vip], "answers", "does not answer"))
+	}
+	return b.String()
+}
+
+func yes(known, is bool, a, b string) string {
+	switch {
+	case !known:
+		return "unknown"
+	case is:
+		return a
+	}
+	return b
+}

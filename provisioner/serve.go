@@ -1,0 +1,182 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/netboot"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
+)
+
+// agentPort is where ra2-node finds the agent API.
+const agentPort = 8443
+
+// servers answer hosts while a run lasts: netboot and the agent API. Nothing
+// is answered to a host without an open install step or a session.
+type servers struct {
+	cluster inventory.Cluster
+	files   imageFiles
+	url     string // of the agent API
+	pin     string
+	run     string // names this run in tickets
+	table   *netboot.Table
+	agent   *agent.Server
+	signals *act.Signals
+	notice  func(node, text string)
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+	failed  chan error
+}
+
+// serve opens all sockets and answers until close. A port in use is told
+// before any host is switched on.
+func serve(ctx context.Context, c inventory.Cluster, st state, files imageFiles, signals *act.Signals, notice func(node, text string)) (*servers, error) {
+	key, err := st.agentKey()
+	if err != nil {
+		return nil, err
+	}
+	pin, err := agent.Pin(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	own := c.Provisioning.Networks[0].Addr()
+	s := &servers{
+		cluster: c, files: files, pin: pin, run: time.Now().UTC().Format("20060102T150405"), table: &netboot.Table{},
+		url: "https://" + net.JoinHostPort(own.String(), strconv.Itoa(agentPort)), signals: signals, notice: notice,
+		failed: make(chan error, 2),
+	}
+	s.agent = agent.NewServer(agent.Config{
+		Accept: s.accept, Report: s.report, Hello: s.hello, Notice: notice, File: files.find,
+		SaveSessions: func(saved []agent.SavedSession) {
+			if err := st.saveSessions(saved); err != nil {
+				notice("", "the sessions of the hosts could not be kept: "+err.Error())
+			}
+		},
+	})
+	saved, err := st.sessions()
+	if err == nil {
+		err = s.agent.Restore(saved)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, s.listen(ctx, key, own)
+}
+
+// close ends all servers and waits for them.
+func (s *servers) close() error {
+	s.stop()
+	s.wg.Wait()
+	select {
+	case err := <-s.failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// Open implements act.Boots.
+func (s *servers) Open(node string) error {
+	n, ok := find(s.cluster, node)
+	if !ok {
+		return fmt.Errorf("the inventory has no node %q", node)
+	}
+	mac, err := netboot.ParseMAC(n.Boot.MAC)
+	if err != nil {
+		return err
+	}
+	addrs := make([]netip.Addr, 0, len(n.Addresses))
+	for _, a := range n.Addresses {
+		addrs = append(addrs, a.Addr())
+	}
+	ticket := s.agent.Ticket(node, s.run, addrs, time.Now().Add(time.Hour))
+	args := []string{kernelLine(s.cluster, n, s.url, s.pin), "console=tty0", "console=ttyS0,115200"}
+	return s.table.Open(netboot.Boot{
+		Node: node, MAC: mac, Addrs: n.Addresses, Hostname: node, Method: n.Boot.Method,
+		Gateway: family4(s.cluster.Provisioning.Gateways), DNS: s.cluster.Provisioning.DNS, NTP: s.cluster.Provisioning.NTP,
+		Kernel: s.files.path(agent.FileKernel), Initrd: s.files.path(agent.FileInitrd), Args: words(args), Ticket: secret.New(ticket),
+	})
+}
+
+// Close implements act.Boots.
+func (s *servers) Close(node string) {
+	s.agent.Close(node)
+	if n, ok := find(s.cluster, node); ok {
+		if mac, err := netboot.ParseMAC(n.Boot.MAC); err == nil {
+			s.table.Close(mac)
+		}
+	}
+}
+
+// Order implements act.Orders.
+func (s *servers) Order(node string, w agent.Word) { s.agent.SetWord(node, w) }
+
+// accept judges a claim: is this the machine of the inventory?
+func (s *servers) accept(c agent.Claim) error {
+	n, ok := find(s.cluster, c.Node)
+	if !ok {
+		return fmt.Errorf("the inventory has no node %q", c.Node)
+	}
+	var err error
+	if n.Serial != "" && c.Facts.Serial != "" && c.Facts.Serial != n.Serial {
+		err = fmt.Errorf("it says that its serial is %q, the inventory says %q", c.Facts.Serial, n.Serial)
+	}
+	if !slices.Contains(c.Facts.MACs, n.Boot.MAC) {
+		err = errors.Join(err, fmt.Errorf("it has no NIC with the MAC %s, only %v", n.Boot.MAC, c.Facts.MACs))
+	}
+	if err != nil {
+		s.signals.Tell(c.Node, act.Signal{Kind: act.KindRefused, Note: err.Error(), Err: err})
+		return err
+	}
+	s.signals.Tell(c.Node, act.Signal{Kind: act.KindClaim, Note: "the installer claimed its identity; serial " + c.Facts.Serial})
+	return nil
+}
+
+func (s *servers) report(node string, r agent.Report) {
+	note := r.Note
+	if note == "" && r.Phase != "" {
+		note = r.Phase + ": " + r.Status
+		if r.Took > 0 {
+			note += fmt.Sprintf(" in %.1f s", float64(r.Took)/1000)
+		}
+	}
+	s.signals.Tell(node, act.Signal{Kind: act.KindReport, Note: note, Evidence: r.Evidence, Report: &r})
+}
+
+func (s *servers) hello(node string, h agent.Hello) {
+	s.signals.Tell(node, act.Signal{Kind: act.KindHello, Hello: &h})
+}
+
+// booted turns what netboot saw into signals.
+func (s *servers) booted(e netboot.Event) {
+	kinds := map[netboot.Kind]act.Kind{
+		netboot.Asked: act.KindDHCP, netboot.Loader: act.KindLoader, netboot.Script: act.KindScript,
+		netboot.Progress: act.KindLoader, netboot.Fetched: act.KindLoader,
+	}
+	if kind, ok := kinds[e.Kind]; ok && e.Node != "" {
+		s.signals.Tell(e.Node, act.Signal{Kind: kind, Note: e.String()})
+		return
+	}
+	switch e.Kind {
+	case netboot.Refused, netboot.Loop, netboot.Foreign, netboot.Declined, netboot.Trouble:
+		s.notice(e.Node, e.String())
+	}
+}
+
+// notices turns a notice into an event of no step.
+func notices(tell func(step.Event)) func(node, text string) {
+	return func(node, text string) {
+		tell(step.Event{Time: time.Now(), Step: "network", Host: node, Status: step.Noted, Note: text})
+	}
+}
