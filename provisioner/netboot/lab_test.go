@@ -138,6 +138,13 @@ func bootThrough(t *testing.T, c Config, b Boot, personas []Persona, machine ...
 	b.Args = []string{"ra2.mode=install", "console=ttyS0,115200", "mitigations=off", "no5lvl"}
 	c.Interface, c.Addr, c.Loaders, c.Book = "prov", netip.MustParseAddr("10.17.0.1"), "/usr/lib/ipxe", open(t, b)
 	_, d := serve(t, c)
+	if path := os.Getenv("RA2_LAB_PCAP"); path != "" {
+		pc := exec.Command("tcpdump", "-i", "prov", "-U", "-w", path)
+		if err := pc.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = pc.Process.Kill(); _ = pc.Wait() }()
+	}
 	serial, off := qemu(t, machine...)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

@@ -79,6 +79,8 @@ type Server struct {
 	spy   *net.UDPConn // port 68; nil when it could not be had
 	tftp  *net.UDPConn
 	http  []net.Listener
+
+	router *adverter // nil where there is no IPv6
 }
 
 // Listen opens all sockets, so that a port in use or a missing privilege is
@@ -104,6 +106,9 @@ func (s *Server) listen() (err error) {
 		// The client port serves to hear other servers. It may be in use by a
 		// DHCP client of this machine, and then they go unheard.
 		s.spy, _ = server4.NewIPv4UDPConn(c.Interface, &net.UDPAddr{Port: 68})
+	}
+	if c.Mode != Off {
+		s.router, _ = listenRouter(c.Interface) // without IPv6 nobody solicits
 	}
 	if c.Mode == Proxy {
 		if s.proxy, err = server4.NewIPv4UDPConn(c.Interface, &net.UDPAddr{Port: int(c.Ports.Proxy)}); err != nil {
@@ -149,6 +154,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.spy != nil {
 		run(s.serveSpy)
 	}
+	if s.router != nil {
+		run(s.serveRouter)
+	}
 	run(s.serveTFTP)
 	web := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	for _, l := range s.http {
@@ -170,6 +178,9 @@ func (s *Server) close() {
 		if c != nil {
 			_ = c.Close()
 		}
+	}
+	if s.router != nil {
+		_ = s.router.conn.Close()
 	}
 	for _, l := range s.http {
 		_ = l.Close()
