@@ -45,7 +45,7 @@ func (c Contents) write(w *Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, dir := range []string{"dev", "etc", "proc", "run", "sys", "sysroot", "tmp", "lib"} {
+	for _, dir := range []string{"dev", "etc", "proc", "run", "sys", "sysroot", "tmp"} {
 		if err := w.Dir(dir, 0o755); err != nil {
 			return err
 		}

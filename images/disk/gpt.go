@@ -1,0 +1,172 @@
+package disk
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"unicode/utf16"
+)
+
+// Sector is the logical block size that the table is written for, in bytes.
+const Sector = 512
+
+// Sizes of the table (UEFI 2.10, 5.3): 128 entries of 128 bytes are 32
+// sectors, after the protective MBR and the header, and again at the end.
+const (
+	entries     = 128
+	entryBytes  = 128
+	tableSector = entries * entryBytes / Sector
+	headSectors = 2 + tableSector
+	tailSectors = 1 + tableSector
+	align       = 2048 // sectors: partitions begin at whole MiB
+)
+
+// LegacyBoot is the attribute that the boot code of syslinux (gptmbr.bin)
+// looks for: "Legacy BIOS Bootable" (UEFI 2.10, table 5.8, bit 2).
+const LegacyBoot uint64 = 1 << 2
+
+// Types of partitions.
+var (
+	typeESP  = mustGUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b") // UEFI 2.10, table 5.7
+	typeData = mustGUID("0fc63daf-8483-4772-8e79-3d69d8477de4") // Linux file system data
+)
+
+// GUID is a GUID in the byte order of the table: the first three groups are
+// little endian (UEFI 2.10, appendix A).
+type GUID [16]byte
+
+// NewGUID derives a GUID (version 8, RFC 9562) from a seed and a name, so that
+// the same inputs give the same disk.
+func NewGUID(seed, name string) GUID {
+	sum := sha256.Sum256([]byte(seed + "\x00" + name))
+	var g GUID
+	copy(g[:], sum[:16])
+	g[7] = g[7]&0x0f | 0x80 // version, in the high byte of the third group
+	g[8] = g[8]&0x3f | 0x80 // variant
+	return g
+}
+
+// String gives the text form, lower case.
+func (g GUID) String() string {
+	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", binary.LittleEndian.Uint32(g[0:]),
+		binary.LittleEndian.Uint16(g[4:]), binary.LittleEndian.Uint16(g[6:]), g[8:10], g[10:16])
+}
+
+func mustGUID(s string) GUID {
+	b, err := hex.DecodeString(s[0:8] + s[9:13] + s[14:18] + s[19:23] + s[24:36])
+	if err != nil {
+		panic(err) // the constants above
+	}
+	var g GUID
+	copy(g[:], []byte{b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6]})
+	copy(g[8:], b[8:])
+	return g
+}
+
+// Extent is one partition's place in the table.
+type Extent struct {
+	Name        string // at most 36 UTF-16 units
+	Type, ID    GUID
+	First, Last uint64 // sectors, both inside
+	Attributes  uint64
+}
+
+// place puts partitions of these sizes (bytes) one after the other at whole
+// MiB and gives first sectors and the size of the disk in sectors.
+func place(sizes []int64) (first []uint64, sectors uint64) {
+	at := uint64(align)
+	for _, size := range sizes {
+		first = append(first, at)
+		at += roundUp(uint64(size), align*Sector) / Sector
+	}
+	return first, at + align // the backup table lives in the last MiB
+}
+
+func roundUp(n, to uint64) uint64 { return (n + to - 1) / to * to }
+
+// Table writes the partition table of a disk with this number of sectors: head
+// begins the disk (protective MBR with the boot code, header, entries), tail
+// ends it (entries, backup header).
+func Table(disk GUID, sectors uint64, parts []Extent, bootCode []byte) (head, tail []byte, err error) {
+	if len(bootCode) > 440 {
+		return nil, nil, fmt.Errorf("partition table: the boot code has %d bytes, an MBR holds 440", len(bootCode))
+	}
+	list, err := entryList(parts, sectors)
+	if err != nil {
+		return nil, nil, fmt.Errorf("partition table: %w", err)
+	}
+	head = append(head, protective(bootCode, sectors)...)
+	head = append(head, header(disk, 1, sectors-1, 2, sectors, list)...)
+	head = append(head, list...)
+	tail = append(tail, list...)
+	tail = append(tail, header(disk, sectors-1, 1, sectors-tailSectors, sectors, list)...)
+	return head, tail, nil
+}
+
+func entryList(parts []Extent, sectors uint64) ([]byte, error) {
+	if len(parts) > entries {
+		return nil, fmt.Errorf("%d partitions, it holds %d", len(parts), entries)
+	}
+	var b bytes.Buffer
+	end := uint64(headSectors)
+	for _, p := range parts {
+		name := utf16.Encode([]rune(p.Name))
+		switch {
+		case len(name) > 36:
+			return nil, fmt.Errorf("the name %q is longer than 36 characters", p.Name)
+		case p.First < end || p.Last < p.First || p.Last > sectors-tailSectors-1:
+			return nil, fmt.Errorf("%s at sectors %d-%d doesn't fit between %d and %d", p.Name, p.First, p.Last, end, sectors-tailSectors-1)
+		}
+		end = p.Last + 1
+		var entry [entryBytes]byte
+		copy(entry[0:], p.Type[:])
+		copy(entry[16:], p.ID[:])
+		binary.LittleEndian.PutUint64(entry[32:], p.First)
+		binary.LittleEndian.PutUint64(entry[40:], p.Last)
+		binary.LittleEndian.PutUint64(entry[48:], p.Attributes)
+		for i, unit := range name {
+			binary.LittleEndian.PutUint16(entry[56+2*i:], unit)
+		}
+		b.Write(entry[:])
+	}
+	b.Write(make([]byte, entries*entryBytes-b.Len()))
+	return b.Bytes(), nil
+}
+
+// header is one header sector (UEFI 2.10, table 5.5).
+func header(disk GUID, own, other, list, sectors uint64, entryList []byte) []byte {
+	h := make([]byte, Sector)
+	copy(h, "EFI PART")
+	put32, put64 := binary.LittleEndian.PutUint32, binary.LittleEndian.PutUint64
+	put32(h[8:], 0x00010000) // revision 1.0
+	put32(h[12:], 92)        // header size
+	put64(h[24:], own)
+	put64(h[32:], other)
+	put64(h[40:], headSectors)
+	put64(h[48:], sectors-tailSectors-1)
+	copy(h[56:], disk[:])
+	put64(h[72:], list)
+	put32(h[80:], entries)
+	put32(h[84:], entryBytes)
+	put32(h[88:], crc32.ChecksumIEEE(entryList))
+	put32(h[16:], crc32.ChecksumIEEE(h[:92])) // counted over itself as zero
+	return h
+}
+
+// protective is the MBR that keeps old tools off: one partition of type 0xEE
+// over the whole disk (UEFI 2.10, 5.2.3), here with boot code.
+func protective(bootCode []byte, sectors uint64) []byte {
+	m := make([]byte, Sector)
+	copy(m, bootCode)
+	p := m[446:]
+	copy(p[1:], []byte{0x00, 0x02, 0x00}) // CHS of sector 1
+	p[4] = 0xee
+	copy(p[5:], []byte{0xff, 0xff, 0xff})
+	binary.LittleEndian.PutUint32(p[8:], 1)
+	binary.LittleEndian.PutUint32(p[12:], uint32(min(sectors-1, 0xffffffff)))
+	m[510], m[511] = 0x55, 0xaa
+	return m
+}
