@@ -27,6 +27,7 @@ type BMC struct {
 	Vendor       string // service root Vendor, else system Manufacturer
 	Model        string
 	Serial       string
+	Serials      []string // all numbers by which it knows the machine: system, chassis, service tag
 	UUID         string
 	Power        string // "On", "Off", or what the controller says; empty is unknown
 	Processors   []Processor

@@ -1,0 +1,139 @@
+// Package redfish speaks Redfish (DMTF DSP0266, DSP0268) to one management
+// controller: facts, power, one-time boot and BIOS attributes.
+//
+// A controller is small and easily upset, so there is one session and one
+// request at a time, requests are few, and nothing is written that is so
+// already. An answer of 2xx is never believed: what was written is read back.
+package redfish
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
+)
+
+// Config says which controller to speak to, and how long to be patient.
+// URL, Username and Password are needed, all else has a default.
+type Config struct {
+	Host        string       // inventory node name, for messages
+	URL         string       // "https://10.17.1.11"
+	Username    string       // empty: Password holds user:password
+	Password    secret.Value //
+	Fingerprint string       // "sha256:<hex>" of the certificate; empty: the system's roots decide
+	Serial      string       // picks the system when the controller has several
+
+	ConnectTimeout time.Duration // of one TCP and TLS handshake; default 10 s
+	RequestTimeout time.Duration // of one try; default 60 s
+	RetryBudget    time.Duration // of all tries of one request together; default 2 min
+	PowerTimeout   time.Duration // for a change of the power state; default 5 min
+	Poll           time.Duration // between two looks at the power state; default 2 s
+
+	Observe func(Exchange) // called after each try, in order; may be nil
+	Waiting func(Wait)     // called when the client begins or goes on to wait; may be nil
+}
+
+// Exchange is one try of one request.
+type Exchange struct {
+	Method, Path string
+	Status       int // 0 when there was no answer
+	Err          string
+	Took         time.Duration
+}
+
+// Wait says what the client waits for.
+type Wait struct {
+	For      string // "power state On"
+	Last     string // the last evidence
+	Deadline time.Time
+	Next     string // what follows when the deadline passes
+}
+
+// Client is one management controller. Its methods may be called from several
+// goroutines; requests are sent one after the other. Close it on every exit:
+// controllers have few sessions.
+type Client struct {
+	cfg   Config
+	http  *retryablehttp.Client
+	queue chan struct{} // holds one token: the right to speak
+
+	// Below: guarded by the queue.
+	login   login
+	etags   etagRung
+	flat    bool // $expand was refused or ignored
+	root    *serviceRoot
+	system  string // path of the ComputerSystem
+	systems string // path of the collection
+}
+
+// New returns a client; nothing is sent before the first operation.
+func New(cfg Config) (*Client, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New(cfg.Host + ": the URL of the BMC should be like https://10.17.1.11")
+	}
+	cfg.URL = "https://" + u.Host
+	if cfg.Username == "" {
+		user, password, ok := strings.Cut(cfg.Password.Reveal(), ":")
+		if !ok {
+			return nil, errors.New(cfg.Host + ": the credentials of the BMC hold no user; write user:password into the secret, or name the user in the inventory")
+		}
+		cfg.Username, cfg.Password = user, secret.New(password)
+	}
+	cfg.ConnectTimeout = orDuration(cfg.ConnectTimeout, 10*time.Second)
+	cfg.RequestTimeout = orDuration(cfg.RequestTimeout, time.Minute)
+	cfg.RetryBudget = orDuration(cfg.RetryBudget, 2*time.Minute)
+	cfg.PowerTimeout = orDuration(cfg.PowerTimeout, 5*time.Minute)
+	cfg.Poll = orDuration(cfg.Poll, 2*time.Second)
+	c := &Client{cfg: cfg, queue: make(chan struct{}, 1)}
+	c.http = c.retrying()
+	return c, nil
+}
+
+func orDuration(d, instead time.Duration) time.Duration {
+	if d <= 0 {
+		return instead
+	}
+	return d
+}
+
+// speak takes the right to speak and returns how to give it back.
+func (c *Client) speak(ctx context.Context) (func(), error) {
+	select {
+	case c.queue <- struct{}{}:
+		return func() { <-c.queue }, nil
+	case <-ctx.Done():
+		return nil, c.fail("", "", ctx.Err())
+	}
+}
+
+// Close ends the session. It works with a context that has ended already, so
+// that an interrupted run leaves no session behind.
+func (c *Client) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	done, err := c.speak(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	defer c.http.HTTPClient.CloseIdleConnections()
+	if c.login.token.Empty() || c.login.path == "" {
+		return nil
+	}
+	a, err := c.try(ctx, http.MethodDelete, c.login.path, nil, nil)
+	c.login = login{refused: c.login.refused}
+	if err != nil {
+		return err
+	}
+	if a.status >= 300 && a.status != http.StatusNotFound && a.status != http.StatusUnauthorized {
+		return c.refusal(http.MethodDelete, "the session", a)
+	}
+	return nil
+}

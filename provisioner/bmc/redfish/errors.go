@@ -1,0 +1,129 @@
+package redfish
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Error is a request that was not answered, or answered with a refusal.
+type Error struct {
+	Host         string
+	Method, Path string
+	Status       int    // 0 when there was no answer
+	Message      string // the controller's own words, shortened, without secrets
+	Hint         string // what to do next; may be empty
+	Err          error  // why there was no answer; nil when there was one
+}
+
+// Error tells host, request, status and the controller's words.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Host + ": BMC")
+	if e.Method != "" {
+		b.WriteString(": " + e.Method + " " + e.Path)
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ": %d %s", e.Status, http.StatusText(e.Status))
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString("; " + e.Hint)
+	}
+	return b.String()
+}
+
+// Unwrap returns why there was no answer.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether asking again later may help.
+func (e *Error) Temporary() bool {
+	switch e.Status {
+	case 0:
+		return e.Hint == "" || e.Hint == hintUnreachable
+	case http.StatusConflict, http.StatusTooManyRequests:
+		return true
+	}
+	return e.Status >= 500 && e.Status != http.StatusNotImplemented
+}
+
+const (
+	hintUnreachable = "look whether the BMC has power and whether this machine reaches its network"
+	hintCredentials = "correct the credentials that the inventory refers to; no further request is sent, so that the account isn't locked"
+)
+
+func (c *Client) fail(method, path string, err error) *Error {
+	e := &Error{Host: c.cfg.Host, Method: method, Path: path, Err: err}
+	if known, ok := err.(*Error); ok {
+		return known
+	}
+	return e
+}
+
+// refusal turns an answer into an error.
+func (c *Client) refusal(method, path string, a answer) *Error {
+	e := &Error{Host: c.cfg.Host, Method: method, Path: path, Status: a.status, Message: c.redact(a.message())}
+	if a.status == http.StatusUnauthorized {
+		e.Hint = "look at the credentials that the inventory refers to"
+	}
+	return e
+}
+
+// redact removes what the controller may echo of our secrets.
+func (c *Client) redact(text string) string {
+	password, token := c.cfg.Password.Reveal(), c.login.token.Reveal()
+	basic := base64.StdEncoding.EncodeToString([]byte(c.cfg.Username + ":" + password))
+	for _, s := range []string{basic, token, password} {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, c.cfg.Password.String())
+		}
+	}
+	return text
+}
+
+// maxMessage is how much of a body an error shows.
+const maxMessage = 300
+
+// message returns the extended info of a refusal (DSP0266, "Error
+// responses"), or else the beginning of the body.
+func (a answer) message() string {
+	type info struct {
+		Message   text `json:"Message"`
+		MessageID text `json:"MessageId"`
+	}
+	var body struct {
+		Error struct {
+			Message text   `json:"message"`
+			Info    []info `json:"@Message.ExtendedInfo"`
+		} `json:"error"`
+		Info []info `json:"@Message.ExtendedInfo"`
+	}
+	_ = json.Unmarshal(a.body, &body) // what is no JSON is shown as it is
+	var words []string
+	for _, i := range append(body.Error.Info, body.Info...) {
+		switch {
+		case i.Message != "":
+			words = append(words, string(i.Message))
+		case i.MessageID != "":
+			words = append(words, string(i.MessageID))
+		}
+	}
+	if len(words) == 0 && body.Error.Message != "" {
+		words = append(words, string(body.Error.Message))
+	}
+	if len(words) == 0 {
+		words = append(words, string(a.body))
+	}
+	line := strings.Join(strings.Fields(strings.ToValidUTF8(strings.Join(words, "; "), "?")), " ")
+	if len(line) > maxMessage {
+		line = strings.ToValidUTF8(line[:maxMessage], "") + "..."
+	}
+	return line
+}

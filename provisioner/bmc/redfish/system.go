@@ -1,0 +1,126 @@
+package redfish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// computerSystem is what the client needs of a ComputerSystem (DSP0268).
+type computerSystem struct {
+	Path          path `json:"@odata.id"`
+	Name          text `json:"Name"`
+	Manufacturer  text `json:"Manufacturer"`
+	Model         text `json:"Model"`
+	SerialNumber  text `json:"SerialNumber"`
+	SKU           text `json:"SKU"`
+	UUID          text `json:"UUID"`
+	PowerState    text `json:"PowerState"`
+	Boot          boot `json:"Boot"`
+	MemorySummary struct {
+		GiB number `json:"TotalSystemMemoryGiB"`
+	} `json:"MemorySummary"`
+	Settings           settings `json:"@Redfish.Settings"`
+	Processors         link     `json:"Processors"`
+	Storage            link     `json:"Storage"`
+	EthernetInterfaces link     `json:"EthernetInterfaces"`
+	Bios               link     `json:"Bios"`
+	Links              struct {
+		Chassis []link `json:"Chassis"`
+	} `json:"Links"`
+}
+
+// boot is ComputerSystem.Boot.
+type boot struct {
+	Enabled text   `json:"BootSourceOverrideEnabled"`
+	Target  text   `json:"BootSourceOverrideTarget"`
+	Mode    text   `json:"BootSourceOverrideMode"`
+	Targets []text `json:"BootSourceOverrideTarget@Redfish.AllowableValues"`
+}
+
+// settings is the annotation that names where changes are written (DSP0266,
+// "Settings resources").
+type settings struct {
+	Object link   `json:"SettingsObject"`
+	Times  []text `json:"SupportedApplyTimes"`
+}
+
+// find returns the path of the system that this client is for. A controller
+// may have several: other servers, or accelerator boards that call themselves
+// systems.
+func (c *Client) find(ctx context.Context) (path, error) {
+	if c.system != "" {
+		return path(c.system), nil
+	}
+	root, err := c.service(ctx)
+	if err != nil {
+		return "", err
+	}
+	var all []computerSystem
+	err = c.members(ctx, root.Systems.Path, func(p path, raw []byte) error {
+		var s computerSystem
+		if err := decode(raw, &s); err != nil {
+			return c.fail("GET", string(p), err)
+		}
+		s.Path = p
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	s, err := choose(all, c.cfg.Serial)
+	if err != nil {
+		return "", c.fail("GET", string(root.Systems.Path), err)
+	}
+	c.systems, c.system = string(root.Systems.Path), string(s.Path)
+	return s.Path, nil
+}
+
+func choose(all []computerSystem, serial string) (computerSystem, error) {
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	var named, bootable []computerSystem
+	var words []string
+	for _, s := range all {
+		if serial != "" && (strings.EqualFold(string(s.SerialNumber), serial) || strings.EqualFold(string(s.SKU), serial)) {
+			named = append(named, s)
+		}
+		if s.Boot.Enabled != "" || len(s.Boot.Targets) > 0 {
+			bootable = append(bootable, s)
+		}
+		words = append(words, fmt.Sprintf("%s (serial %q)", s.Path, s.SerialNumber))
+	}
+	switch {
+	case len(named) == 1:
+		return named[0], nil
+	case len(bootable) == 1 && serial == "":
+		return bootable[0], nil
+	case len(all) == 0:
+		return computerSystem{}, errors.New("the BMC tells of no system")
+	}
+	return computerSystem{}, fmt.Errorf("the BMC has several systems and the inventory's serial number names none: %s", strings.Join(words, ", "))
+}
+
+// read returns the system as it is now, and its ETag.
+func (c *Client) read(ctx context.Context) (computerSystem, string, error) {
+	p, err := c.find(ctx)
+	if err != nil {
+		return computerSystem{}, "", err
+	}
+	var s computerSystem
+	etag, err := c.get(ctx, p, &s)
+	s.Path = p
+	return s, etag, err
+}
+
+// onlyOurs is the collection of systems with our system alone.
+func (c *Client) onlyOurs() ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"@odata.id": c.systems, "Name": "Systems", "Members@odata.count": 1,
+		"Members": []link{{path(c.system)}},
+	})
+}

@@ -1,0 +1,180 @@
+package redfish
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// maxBody bounds an answer; BIOS registries are the largest, about 2 MiB.
+const maxBody = 32 << 20
+
+// answer is what the controller said, whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
+
+// plain returns the HTTP client below the retries: one connection, no proxy,
+// no compression (it makes a strong ETag weak on some controllers).
+func (c *Client) plain() *http.Client {
+	dialer := &net.Dialer{Timeout: c.cfg.ConnectTimeout}
+	return &http.Client{
+		Timeout: c.cfg.RequestTimeout,
+		Transport: &observed{c.cfg.Observe, &http.Transport{
+			DialContext:         dialer.DialContext,
+			TLSHandshakeTimeout: c.cfg.ConnectTimeout,
+			TLSClientConfig:     pinned(c.cfg.Fingerprint),
+			DisableCompression:  true,
+			MaxConnsPerHost:     1,
+			IdleConnTimeout:     30 * time.Second,
+			TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
+		}},
+		CheckRedirect: func(next *http.Request, via []*http.Request) error {
+			if len(via) > 3 || next.URL.Host != via[0].URL.Host || next.URL.Scheme != "https" || next.Method != http.MethodGet {
+				return fmt.Errorf("the BMC redirects to %s", next.URL.Redacted())
+			}
+			return nil
+		},
+	}
+}
+
+// observed tells an observer of each try.
+type observed struct {
+	observe func(Exchange)
+	next    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o *observed) RoundTrip(r *http.Request) (*http.Response, error) {
+	began := time.Now()
+	resp, err := o.next.RoundTrip(r)
+	if o.observe != nil {
+		e := Exchange{Method: r.Method, Path: r.URL.Path, Took: time.Since(began)}
+		if err != nil {
+			e.Err = err.Error()
+		} else {
+			e.Status = resp.StatusCode
+		}
+		o.observe(e)
+	}
+	return resp, err
+}
+
+// CloseIdleConnections implements what http.Client.CloseIdleConnections asks for.
+func (o *observed) CloseIdleConnections() {
+	if t, ok := o.next.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// pinned trusts the one certificate with this fingerprint, or what the
+// system's roots say when there is none.
+func pinned(fingerprint string) *tls.Config {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if fingerprint == "" {
+		return cfg
+	}
+	cfg.InsecureSkipVerify = true // VerifyConnection below is stricter than a chain of trust
+	cfg.VerifyConnection = func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) == 0 {
+			return errors.New("the BMC shows no certificate")
+		}
+		if got := fingerprintOf(s.PeerCertificates[0]); got != fingerprint {
+			return &pinError{want: fingerprint, got: got}
+		}
+		return nil
+	}
+	return cfg
+}
+
+func fingerprintOf(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.Raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// pinError is a certificate that is not the one of the inventory.
+type pinError struct{ want, got string }
+
+func (e *pinError) Error() string {
+	return "the certificate has the fingerprint " + e.got + " and the inventory says " + e.want
+}
+
+// trust explains a certificate that was not accepted; ok is false for other
+// errors.
+func trust(err error) (hint string, ok bool) {
+	var pin *pinError
+	if errors.As(err, &pin) {
+		return "if the BMC got a new certificate, compare it at the BMC itself and correct bmc.fingerprint in the inventory; if not, another machine answers at this address", true
+	}
+	var cert *tls.CertificateVerificationError
+	if errors.As(err, &cert) && len(cert.UnverifiedCertificates) > 0 {
+		return fmt.Sprintf("compare this fingerprint at the BMC itself, and if it is the same write into the inventory: bmc: {fingerprint: %q}", fingerprintOf(cert.UnverifiedCertificates[0])), true
+	}
+	return "", false
+}
+
+// try sends one request, with retries as its method allows, and reads the
+// whole answer. The caller holds the queue.
+func (c *Client) try(ctx context.Context, method, path string, header http.Header, body []byte) (answer, error) {
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, retriesKey{}, &retries{deadline: time.Now().Add(c.cfg.RetryBudget)}), c.cfg.RetryBudget)
+	defer cancel()
+	var raw any
+	if body != nil {
+		raw = body
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, method, c.cfg.URL+path, raw)
+	if err != nil {
+		return answer{}, c.fail(method, path, err)
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("OData-Version", "4.0")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	c.authorize(req.Request)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		e := c.fail(method, path, errors.New(c.redact(err.Error())))
+		e.Err = unwrapTo(err, e.Err)
+		if hint, ok := trust(err); ok {
+			e.Hint = hint
+		} else if status(err) == dialing {
+			e.Hint = hintUnreachable
+		}
+		return answer{}, e
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return answer{}, c.fail(method, path, err)
+	}
+	return answer{resp.StatusCode, resp.Header, data}, nil
+}
+
+// unwrapTo keeps the end of the context recognisable.
+func unwrapTo(err, shown error) error {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return fmt.Errorf("%w (%v)", known, shown)
+		}
+	}
+	return shown
+}
