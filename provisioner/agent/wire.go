@@ -105,7 +105,7 @@ type NodeConfig struct {
 	KernelLine   string            `json:"kernelLine,omitempty"` // additions: huge pages, IOMMU
 	Server       string            `json:"server"`               // URL of this API
 	Pin          string            `json:"pin"`                  // "sha256:<hex>" of the server's SubjectPublicKeyInfo
-	Session      string            `json:"session"` // empty in the word: the installer fills in the bearer that it holds
+	Session      string            `json:"session"`              // empty in the word: the installer fills in the bearer that it holds
 	ControlPlane bool              `json:"controlPlane"`
 }
 
@@ -115,10 +115,15 @@ type Join struct {
 	// ID says which work this is. Phases done under one ID are not run again
 	// when files differ (a fresh bootstrap token); another ID starts over.
 	// Empty: the digest of the whole Join.
-	ID    string  `json:"id,omitempty"`
+	ID     string  `json:"id,omitempty"`
 	Files  []File  `json:"files"`
 	Phases []Phase `json:"phases"`
 }
+
+// InterfacePlaceholder stands in a File's data for the name of the node's
+// network interface, the one with NodeConfig.MAC: only the node itself knows it.
+// ra2-node puts the name in its place when it lays the file.
+const InterfacePlaceholder = "@ra2-interface@"
 
 // File is one file to lay before the phases run.
 type File struct {
@@ -128,8 +133,8 @@ type File struct {
 }
 
 // Phase is one command: kubeadm with its arguments, or one of the few other
-// programs that ra2-node allows (systemctl, mkdir, ctr). All but kubeadm must
-// be safe to run again: they are, after each reboot, since / is read-only.
+// programs that ra2-node allows (systemctl, mkdir, ctr). A phase that was cut
+// short by a restart is run again.
 type Phase struct {
 	Name    string   `json:"name"`
 	Command []string `json:"command"`
