@@ -1,0 +1,91 @@
+// Command demo shows the main job from nothing: it builds the image, makes a
+// site of lab machines, and lets ra2-deploy bring it up.
+//
+//	go run ./e2e/demo [--qemu]
+//
+// The lab stays up; the last lines say how to end it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	qemu := flag.Bool("qemu", false, "QEMU machines with real firmware instead of container machines")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	d := demo{name: "demo", site: "e2e/sites/ha.yaml"}
+	if *qemu {
+		d = demo{name: "demo-qemu", site: "e2e/sites/qemu.yaml"}
+	}
+	if err := d.run(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// demo is one lab site and the way to it.
+type demo struct {
+	name string // of the lab, and of its network namespace after "ra2-"
+	site string // file that describes the lab
+}
+
+func (d demo) run(ctx context.Context) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("run as root: the lab makes network namespaces, and the image is built as root")
+	}
+	began := time.Now()
+	bin, err := filepath.Abs("bin/ra2-deploy")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(".ra2-lab", d.name)
+	inventory := filepath.Join(dir, "inventory.yaml")
+	inside := []string{"ip", "netns", "exec", "ra2-" + d.name}
+	for _, s := range []struct {
+		say string
+		cmd []string
+	}{
+		{"A lab of an earlier demo is ended.", []string{bin, "lab", "down", dir}},
+		{"The lab: servers that are off, each with a Redfish controller.", []string{bin, "lab", "up", d.site, "--dir", dir}},
+		{"The image: built once, then kept.", []string{bin, "image", "build", inventory}},
+		{"The plan: what would be done, and why.", append(inside, bin, "plan", inventory)},
+		{"The job: from powered off to Ready.", append(inside, bin, "up", "--yes", inventory)},
+		{"The site as it is now.", append(inside, bin, "status", inventory)},
+		{"Once more: nothing is left to do.", append(inside, bin, "up", "--yes", inventory)},
+	} {
+		fmt.Printf("\n== %s\n$ %s\n", s.say, strings.Join(s.cmd, " "))
+		cmd := exec.CommandContext(ctx, s.cmd[0], s.cmd[1:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(s.cmd, " "), err)
+		}
+	}
+	d.next(bin, dir, inventory, time.Since(began))
+	return nil
+}
+
+// next says what to try now.
+func (d demo) next(bin, dir, inventory string, took time.Duration) {
+	in := "ip netns exec ra2-" + d.name + " "
+	fmt.Printf(`
+Done in %s. Try next:
+  %s%s kubeconfig %s > kubeconfig
+  %skubectl --kubeconfig kubeconfig get pods -A -o wide
+  %s lab status %s                     # machines and their consoles
+  %s%s rebuild worker-a %s --yes       # one node anew, nothing else is touched
+  %s%s down %s --yes                   # end the cluster; data disks stay as they are
+  %s lab down %s                       # end the lab
+`, took.Round(time.Second), in, bin, inventory, in, bin, dir, in, bin, inventory, in, bin, inventory, bin, dir)
+}
