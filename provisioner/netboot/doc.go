@@ -20,5 +20,16 @@
 // site's own DHCP server hands out addresses. The iPXE script gives the NIC its
 // reserved address in every mode, so the ticket can be bound to that address.
 //
+// Measured with the lab tests (go test -lab -run Lab; QEMU 10 with TCG, OVMF
+// 2022.11, iPXE 1.0.0+git-20190125, two cores), in seconds from power-on:
+//
+//	                    DHCP  loader  script  ticket
+//	SeaBIOS, iPXE ROM    2.2     -      2.2     2.4
+//	OVMF PXE             3.9    7.8     9.9    10.5
+//	OVMF HTTP boot       3.7    7.6     9.7     9.9
+//
+// The same beside a site's own DHCP server. Of that, our own code takes about
+// 0.005 s: OVMF collects offers for 4 s, iPXE shows its banner for 2 s.
+//
 // The package knows no plan: what it sees goes out as Events.
 package netboot

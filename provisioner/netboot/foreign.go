@@ -36,7 +36,11 @@ func (o Offer) String() string {
 // what they send to one client alone goes past us on a switched network, and then
 // the client's own DHCPREQUEST, which names the server, tells.
 func (s *Server) serveSpy(ctx context.Context) error {
-	seen := map[Offer]bool{}
+	type once struct {
+		server, from netip.Addr
+		opening      uint64
+	}
+	seen := map[once]bool{}
 	return read(ctx, s.spy, func(from netip.AddrPort, raw []byte) {
 		o, mac, ok := overheard(from.Addr(), raw)
 		if !ok || o.Server == s.conf.Addr || from.Addr() == s.conf.Addr {
@@ -47,9 +51,9 @@ func (s *Server) serveSpy(ctx context.Context) error {
 			s.learnFrom(b, o)
 			return
 		}
-		// Once for each server, however many hosts it answers.
-		key := Offer{Server: o.Server, From: o.From}
-		if b.Opening == 0 && (seen[key] || len(seen) > 1000) {
+		// Once for each server and open boot; for all other hosts together once.
+		key := once{o.Server, from.Addr(), b.Opening}
+		if seen[key] || len(seen) > 1000 {
 			return
 		}
 		seen[key] = true

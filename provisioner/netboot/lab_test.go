@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // The tests of this file start real firmware in QEMU: go test
@@ -132,12 +134,22 @@ func efi(t *testing.T, extra ...string) []string {
 }
 
 // bootThrough boots a machine against a server and judges what both saw.
-func bootThrough(t *testing.T, c Config, b Boot, personas []Persona, machine ...string) *diary {
+func bootThrough(t *testing.T, c Config, personas []Persona, machine ...string) {
 	t.Helper()
+	bootBehind(t, c, nil, personas, machine...)
+}
+
+// bootBehind does so with something in front of the server.
+func bootBehind(t *testing.T, c Config, front func(*Server, *diary), personas []Persona, machine ...string) {
+	t.Helper()
+	b := aBoot(t)
 	b.Kernel, b.Initrd = labKernel(t), labInitrd(t)
 	b.Args = []string{"ra2.mode=install", "console=ttyS0,115200", "mitigations=off", "no5lvl"}
 	c.Interface, c.Addr, c.Loaders, c.Book = "prov", netip.MustParseAddr("10.17.0.1"), "/usr/lib/ipxe", open(t, b)
-	_, d := serve(t, c)
+	srv, d := serve(t, c)
+	if front != nil {
+		front(srv, d)
+	}
 	if path := os.Getenv("RA2_LAB_PCAP"); path != "" {
 		pc := exec.Command("tcpdump", "-i", "prov", "-U", "-w", path)
 		if err := pc.Start(); err != nil {
@@ -178,7 +190,6 @@ func bootThrough(t *testing.T, c Config, b Boot, personas []Persona, machine ...
 	if n := len(d.all(Fetched, nil)); n != 2 {
 		t.Errorf("%d files fetched, expected kernel and initrd", n)
 	}
-	return d
 }
 
 func TestLabBIOS(t *testing.T) {
@@ -188,8 +199,40 @@ func TestLabBIOS(t *testing.T) {
 	}
 	makeSite(t)
 	// SeaBIOS runs the PXE ROM of the NIC, which is iPXE and says so.
-	bootThrough(t, Config{}, aBoot(t), []Persona{IPXE},
+	bootThrough(t, Config{}, []Persona{IPXE},
 		"-device", "virtio-net-pci,netdev=n,bootindex=1,mac="+hostMAC)
+}
+
+// The PXE ROM of a NIC that is no iPXE gets undionly.kpxe by TFTP. No such ROM
+// comes with QEMU, so its iPXE is answered as if it were one until it has
+// the loader; what runs then is undionly.kpxe.
+func TestLabBIOSLoader(t *testing.T) {
+	needsLab(t)
+	if !inSite(t, "qemu-system-x86_64", "cpio", "ip") {
+		return
+	}
+	makeSite(t)
+	conn, err := alone("prov", 67)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	front := func(s *Server, d *diary) {
+		c := s.conf
+		c.Mode = Authoritative
+		go read(t.Context(), conn, func(_ netip.AddrPort, raw []byte) {
+			m, a, b, _ := s.consider(raw, func(b Boot, cl Client, m *dhcpv4.DHCPv4) answer {
+				if len(d.all(Loader, nil)) == 0 {
+					cl.Persona = BIOSPXE
+				}
+				return c.lease(b, cl, m)
+			})
+			if a.message != nil {
+				s.send(conn, b, destination(m, a.message), a.message)
+			}
+		})
+	}
+	bootBehind(t, Config{Mode: Off}, front, nil, "-device", "virtio-net-pci,netdev=n,bootindex=1,mac="+hostMAC)
 }
 
 func TestLabUEFIPXE(t *testing.T) {
@@ -198,7 +241,7 @@ func TestLabUEFIPXE(t *testing.T) {
 		return
 	}
 	makeSite(t)
-	bootThrough(t, Config{}, aBoot(t), []Persona{UEFIPXE, IPXE}, efi(t)...)
+	bootThrough(t, Config{}, []Persona{UEFIPXE, IPXE}, efi(t)...)
 }
 
 func TestLabUEFIHTTP(t *testing.T) {
@@ -207,6 +250,56 @@ func TestLabUEFIHTTP(t *testing.T) {
 		return
 	}
 	makeSite(t)
-	bootThrough(t, Config{}, aBoot(t), []Persona{UEFIHTTP, IPXE},
+	bootThrough(t, Config{}, []Persona{UEFIHTTP, IPXE},
 		efi(t, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n")...)
+}
+
+// A proxy beside the site's own server: the firmware has its address from
+// dnsmasq, the boot file from us, and the ticket still goes to the reserved
+// address.
+func TestLabProxyBIOS(t *testing.T) {
+	needsLab(t)
+	if !inSite(t, "qemu-system-x86_64", "cpio", "ip", "dnsmasq") {
+		return
+	}
+	makeSite(t)
+	dnsmasq(t, "--dhcp-range=10.17.0.200,10.17.0.220,1h")
+	bootThrough(t, Config{Mode: Proxy}, []Persona{IPXE},
+		"-device", "virtio-net-pci,netdev=n,bootindex=1,mac="+hostMAC)
+}
+
+func TestLabProxyUEFIPXE(t *testing.T) {
+	needsLab(t)
+	if !inSite(t, "qemu-system-x86_64", "cpio", "ip", "dnsmasq") {
+		return
+	}
+	makeSite(t)
+	dnsmasq(t, "--dhcp-range=10.17.0.200,10.17.0.220,1h")
+	bootThrough(t, Config{Mode: Proxy}, []Persona{UEFIPXE, IPXE}, efi(t)...)
+}
+
+func TestLabProxyUEFIHTTP(t *testing.T) {
+	needsLab(t)
+	if !inSite(t, "qemu-system-x86_64", "cpio", "ip", "dnsmasq") {
+		return
+	}
+	makeSite(t)
+	dnsmasq(t, "--dhcp-range=10.17.0.200,10.17.0.220,1h")
+	bootThrough(t, Config{Mode: Proxy}, []Persona{UEFIHTTP, IPXE},
+		efi(t, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n")...)
+}
+
+// A site's server that names the loader to iPXE as well sends undionly.kpxe to
+// itself for ever. It is said within the second round.
+func TestLabLoop(t *testing.T) {
+	needsLab(t)
+	if !inSite(t, "qemu-system-x86_64", "ip", "dnsmasq") {
+		return
+	}
+	makeSite(t)
+	b := aBoot(t)
+	dnsmasq(t, "--dhcp-range=10.17.0.200,10.17.0.220,1h", "--dhcp-boot="+b.MAC.Dashes()+"/undionly.kpxe,,10.17.0.1")
+	_, d := serve(t, Config{Interface: "prov", Addr: prov, Mode: Off, Loaders: "/usr/lib/ipxe", Book: open(t, b)})
+	qemu(t, "-device", "virtio-net-pci,netdev=n,bootindex=1,mac="+hostMAC)
+	awaitTrue(t, "the loop to be reported", 3*time.Minute, func() bool { return len(d.all(Loop, nil)) > 0 })
 }

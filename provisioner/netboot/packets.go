@@ -99,13 +99,13 @@ func (s *Server) tellDHCP(m *dhcpv4.DHCPv4, a answer, b Boot, cl Client, from ne
 	s.emit(b, e)
 }
 
-// tellMismatch reports a firmware that boots by another way than the inventory says.
+// tellMismatch reports a firmware that boots by another way than the inventory
+// says, and one that there is no loader for.
 func (s *Server) tellMismatch(b Boot, cl Client) {
-	switch cl.Persona {
-	case IPXE, Plain, Persona(b.Method):
+	if cl.Persona == IPXE || cl.Persona == Plain {
 		return
 	}
-	if b.Method != "" {
+	if b.Method != "" && b.Method != string(cl.Persona) {
 		s.emit(b, Event{Kind: Trouble, By: "dhcp", Client: cl,
 			Note: fmt.Sprintf("it boots by %s and the inventory says %s; it is served all the same", cl.Persona, b.Method),
 			Next: "correct boot.method in the inventory, or the boot mode in the firmware"})

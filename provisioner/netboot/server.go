@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
@@ -100,18 +101,16 @@ func (s *Server) listen() (err error) {
 		return errors.New("netboot: a Book and an IPv4 address are needed")
 	}
 	if c.Mode != Off {
-		if s.dhcp, err = server4.NewIPv4UDPConn(c.Interface, &net.UDPAddr{Port: int(c.Ports.DHCP)}); err != nil {
+		if s.dhcp, err = alone(c.Interface, c.Ports.DHCP); err != nil {
 			return taken("DHCP", c.Ports.DHCP, err)
 		}
 		// The client port serves to hear other servers. It may be in use by a
 		// DHCP client of this machine, and then they go unheard.
 		s.spy, _ = server4.NewIPv4UDPConn(c.Interface, &net.UDPAddr{Port: 68})
 	}
-	if c.Mode != Off {
-		s.router, _ = listenRouter(c.Interface) // without IPv6 nobody solicits
-	}
+	s.router, _ = listenRouter(c.Interface) // without IPv6 nobody solicits
 	if c.Mode == Proxy {
-		if s.proxy, err = server4.NewIPv4UDPConn(c.Interface, &net.UDPAddr{Port: int(c.Ports.Proxy)}); err != nil {
+		if s.proxy, err = alone(c.Interface, c.Ports.Proxy); err != nil {
 			return taken("proxy DHCP", c.Ports.Proxy, err)
 		}
 	}
@@ -128,6 +127,24 @@ func (s *Server) listen() (err error) {
 	return nil
 }
 
+// alone opens a UDP socket that hears one interface only. It fails when
+// somebody has the port: two servers that share one both answer.
+func alone(iface string, port uint16) (*net.UDPConn, error) {
+	bind := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) (err error) {
+		if failed := raw.Control(func(fd uintptr) {
+			err = syscall.SetsockoptString(int(fd), syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, iface)
+		}); failed != nil {
+			return failed
+		}
+		return err
+	}}
+	conn, err := bind.ListenPacket(context.Background(), "udp4", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
+}
+
 // taken says what to do about a port that could not be had.
 func taken(what string, port uint16, err error) error {
 	return fmt.Errorf("netboot: listen for %s on port %d: %w (run as root, and see with `ss -lunpt sport = :%d` who has the port)", what, port, err, port)
@@ -136,7 +153,9 @@ func taken(what string, port uint16, err error) error {
 // Serve answers until ctx ends, which is no error, or until one of the sockets
 // fails. It closes the sockets; a Server serves once.
 func (s *Server) Serve(ctx context.Context) error {
+	asked := ctx
 	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	var wg sync.WaitGroup
 	run := func(work func(context.Context) error) {
 		wg.Go(func() {
@@ -166,10 +185,10 @@ func (s *Server) Serve(ctx context.Context) error {
 	_ = web.Close()
 	s.close()
 	wg.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("netboot: %w", err)
+	if asked.Err() != nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("netboot: %w", context.Cause(ctx))
 }
 
 // close closes every socket that is open.

@@ -20,9 +20,7 @@ import (
 // These tests make a site of their own: a network namespace with the bridge
 // "prov" (10.17.0.1/24) that the Server listens on.
 
-func labFlag(name, usage string) *bool { return flag.Bool(name, false, usage) }
-
-var lab = labFlag("lab", "start QEMU machines with real firmware")
+var lab = flag.Bool("lab", false, "start QEMU machines with real firmware")
 
 const hostMAC = "52:54:00:17:00:11"
 

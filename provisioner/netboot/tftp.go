@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path"
@@ -14,9 +15,20 @@ import (
 	"github.com/pin/tftp/v3"
 )
 
-// blockSize is the greatest TFTP block (RFC 2348) that fits an Ethernet frame
-// through a tunnel's usual overhead: 1500 - 20 (IP) - 8 (UDP) - 4 (TFTP).
+// blockSize is the greatest TFTP block (RFC 2348) in one Ethernet frame:
+// 1500 - 20 (IP) - 8 (UDP) - 4 (TFTP). A smaller MTU makes it smaller.
 const blockSize = 1468
+
+// block returns the block size for the MTU of the interface. The library does
+// so too, and takes off 20 bytes too many (v3.2.0 has the IPv4 and IPv6
+// overheads swapped for a single port).
+func (c Config) block() int {
+	ifi, err := net.InterfaceByName(c.Interface)
+	if err != nil || ifi.MTU >= 1500 {
+		return blockSize
+	}
+	return max(513, ifi.MTU-32)
+}
 
 // autoexec is what iPXE looks for beside the file it was loaded from.
 const autoexec = "autoexec.ipxe"
@@ -26,7 +38,8 @@ const autoexec = "autoexec.ipxe"
 func (s *Server) serveTFTP(ctx context.Context) error {
 	srv := tftp.NewServer(s.sendLoader, nil)
 	srv.EnableSinglePort()
-	srv.SetBlockSize(blockSize)
+	srv.SetBlockSizeNegotiation(false)
+	srv.SetBlockSize(s.conf.block())
 	srv.SetTimeout(time.Second)
 	srv.SetRetries(6)
 	defer context.AfterFunc(ctx, srv.Shutdown)()
