@@ -1,0 +1,218 @@
+package images
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ra2-deploy/ra2-deploy/images/command"
+	"github.com/ra2-deploy/ra2-deploy/images/gomod"
+	"github.com/ra2-deploy/ra2-deploy/images/guest"
+)
+
+// recipe counts the changes of this package that give other images from the
+// same inputs.
+const recipe = 1
+
+// builder is one build: what is wanted, from what, where to.
+type builder struct {
+	spec     Spec
+	lock     Lock
+	distro   Distribution
+	cache    cache
+	compiler string // "go1.26.8"; "" when nothing is built
+	inputs   string // digest of all inputs
+	report   func(Progress)
+}
+
+// Build makes the image that s describes, or finds it made. Results are kept
+// below cacheDir (DefaultCache when ""), where other processes may build at
+// the same time: one works, the others wait. report may be nil.
+//
+// The error says all that is wrong with s, or all programs that are missing on
+// this host, or which step failed and what the program said. Nothing
+// half-written is left behind.
+func Build(ctx context.Context, s Spec, cacheDir string, report func(Progress)) (Manifest, error) {
+	if cacheDir == "" {
+		cacheDir = DefaultCache
+	}
+	if report == nil {
+		report = func(Progress) {}
+	}
+	b, err := newBuilder(ctx, s, cacheDir, report)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("build image: %w", err)
+	}
+	if m, err := b.finished(); !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	if err := b.able(); err != nil {
+		return Manifest{}, fmt.Errorf("build image: %w", err)
+	}
+	unlock, err := b.cache.lock(ctx, report)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("build image: %w", err)
+	}
+	defer unlock()
+	if m, err := b.finished(); !errors.Is(err, fs.ErrNotExist) {
+		return m, err // by the process that we waited for
+	}
+	m, err := b.build(ctx)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("build image: %w", err)
+	}
+	return m, nil
+}
+
+// Find reads the manifest of an image in a cache by its digest. The error is
+// fs.ErrNotExist when it was never built there.
+func Find(cacheDir, digest string) (Manifest, error) {
+	if cacheDir == "" {
+		cacheDir = DefaultCache
+	}
+	dir := filepath.Join(cacheDir, "images", digest)
+	text, err := os.ReadFile(filepath.Join(dir, FileManifest))
+	if err != nil {
+		return Manifest{}, fmt.Errorf("find image %s: %w", short(digest), err)
+	}
+	m := Manifest{Dir: dir}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return Manifest{}, fmt.Errorf("find image %s: %s: %w", short(digest), FileManifest, err)
+	}
+	return m, nil
+}
+
+// Loaders gives the folder of the network boot loaders in a cache.
+func Loaders(cacheDir string) string {
+	if cacheDir == "" {
+		cacheDir = DefaultCache
+	}
+	return filepath.Join(cacheDir, "loaders")
+}
+
+func newBuilder(ctx context.Context, s Spec, cacheDir string, report func(Progress)) (*builder, error) {
+	lock, err := ReadLock(lockText)
+	if err != nil {
+		return nil, err
+	}
+	s = s.withDefaults()
+	if err := s.check(lock); err != nil {
+		return nil, err
+	}
+	cacheDir, err = filepath.Abs(cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{spec: s, lock: lock, distro: lock.Distributions[s.Distribution], cache: cache{cacheDir}, report: report}
+	if s.Mirror != "" {
+		b.distro.Archive.Mirror = strings.TrimSuffix(s.Mirror, "/")
+		b.distro.Archive.Security = b.distro.Archive.Mirror + "-security"
+	}
+	if s.Kubernetes {
+		if b.compiler, err = gomod.Compiler(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b.inputs, err = b.inputsKey()
+	return b, err
+}
+
+// inputsKey addresses the whole build.
+func (b *builder) inputsKey() (string, error) {
+	node, err := digestFile(b.spec.Node)
+	if err != nil {
+		return "", err
+	}
+	laid, err := digestTree(files)
+	if err != nil {
+		return "", err
+	}
+	spec := b.spec
+	spec.Node = ""
+	in := struct {
+		Recipe       int
+		Spec         Spec
+		Node, Files  string
+		Distribution Distribution
+		Content      any
+	}{recipe, spec, node, laid, b.distro, nil}
+	if b.spec.Kubernetes {
+		in.Content = []any{b.compiler, b.lock.Modules, b.lock.Containers, guest.Sources()}
+	}
+	return key(in), nil
+}
+
+// finished gives the image when these inputs were built before, and
+// fs.ErrNotExist when not, or when a part of it was removed.
+func (b *builder) finished() (Manifest, error) {
+	digest, err := os.ReadFile(filepath.Join(b.cache.path("input", b.inputs), "digest"))
+	if err != nil {
+		return Manifest{}, err
+	}
+	m, err := Find(b.cache.dir, string(digest))
+	if err != nil {
+		return Manifest{}, err
+	}
+	needed := []string{filepath.Join(m.Dir, FileImage), filepath.Join(m.Dir, FileKernel), filepath.Join(m.Dir, FileInitrd)}
+	for _, loader := range loaderFiles {
+		needed = append(needed, filepath.Join(Loaders(b.cache.dir), loader))
+	}
+	for _, file := range needed {
+		if _, err := os.Stat(file); err != nil {
+			return Manifest{}, err
+		}
+	}
+	return m, nil
+}
+
+// able says whether this host can build: all that is missing at once.
+func (b *builder) able() error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root: files of the system belong to their owners; run it with sudo")
+	}
+	var names []string
+	for program := range programs(b.spec) {
+		names = append(names, program)
+	}
+	slices.Sort(names)
+	if missing := command.Missing(names); len(missing) > 0 {
+		return fmt.Errorf("programs are missing on this host: %s; next: apt-get install %s",
+			strings.Join(missing, ", "), strings.Join(Needs(b.spec), " "))
+	}
+	return nil
+}
+
+// build makes everything, from what changes least to what changes most.
+func (b *builder) build(ctx context.Context) (Manifest, error) {
+	base, err := b.tree(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
+	kernel, err := b.packages(ctx, []string{b.distro.Kernels[b.spec.Kernel]}, "download the kernel", "20 s")
+	if err != nil {
+		return Manifest{}, err
+	}
+	loaders, err := b.packages(ctx, b.distro.Loaders, "download boot loaders", "10 s")
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := b.publishLoaders(loaders); err != nil {
+		return Manifest{}, err
+	}
+	p := pieces{base: base, kernel: kernel, loaders: loaders}
+	if b.spec.Kubernetes {
+		if p.programs, err = b.programs(ctx); err != nil {
+			return Manifest{}, err
+		}
+	}
+	if p.data, err = b.data(ctx, p); err != nil {
+		return Manifest{}, err
+	}
+	return b.image(ctx, p)
+}

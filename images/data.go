@@ -1,0 +1,213 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/images/command"
+)
+
+// dataDirs are the folders of the data partition that the node binds into its
+// root, and their modes: what outlives a boot.
+var dataDirs = map[string]fs.FileMode{
+	"etc-kubernetes": 0o755, "var-lib-etcd": 0o700, "var-lib-kubelet": 0o700,
+	"var-lib-containerd": 0o711, "var-log": 0o755, "ra2": 0o700,
+}
+
+// patience is how long containerd may take to start and to end on the host.
+const patience = 60 * time.Second
+
+// hostConfig runs containerd as an image store only: without CRI, and with
+// everything that it writes below folders of our own.
+const hostConfig = `version = 3
+root = %q
+state = %q
+imports = []
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime", "io.containerd.nri.v1.nri",
+  "io.containerd.podsandbox.controller.v1.podsandbox", "io.containerd.image-verifier.v1.bindir", "io.containerd.tracing.processor.v1.otlp"]
+
+[grpc]
+address = %q
+
+[ttrpc]
+address = %q
+
+[plugins.'io.containerd.internal.v1.opt']
+path = %q
+`
+
+// store is a containerd that runs on this host while a data tree is filled.
+type store struct {
+	ctr, socket, root string
+	daemon            *exec.Cmd
+	log               string
+	ended             chan error
+}
+
+// fillStore puts the images of archives (name to file) into the containerd
+// store at root, unpacked for the overlayfs snapshotter, as the CRI plugin
+// leaves images that it has pulled itself and pinned.
+func fillStore(ctx context.Context, containerd, ctr, root string, archives map[string]string) error {
+	run, err := os.MkdirTemp("", "ra2-store-") // short: a socket's path has 107 bytes
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(run)
+	s, err := startStore(ctx, containerd, ctr, root, run)
+	if err != nil {
+		return fmt.Errorf("fill the image store: %w", err)
+	}
+	err = s.fill(ctx, archives)
+	if stopErr := s.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		return fmt.Errorf("fill the image store: %w", err)
+	}
+	return nil
+}
+
+func startStore(ctx context.Context, containerd, ctr, root, run string) (*store, error) {
+	s := &store{ctr: ctr, root: root, socket: filepath.Join(run, "s"), log: filepath.Join(run, "log"), ended: make(chan error, 1)}
+	config := filepath.Join(run, "config.toml")
+	text := fmt.Sprintf(hostConfig, root, filepath.Join(run, "state"), s.socket, s.socket+".ttrpc", filepath.Join(run, "opt"))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(s.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	s.daemon = exec.Command(containerd, "--config", config)
+	s.daemon.Stdout, s.daemon.Stderr = log, log
+	if err := s.daemon.Start(); err != nil {
+		return nil, fmt.Errorf("start containerd: %w", err)
+	}
+	go func() { s.ended <- s.daemon.Wait() }()
+	if err := s.ready(ctx); err != nil {
+		s.daemon.Process.Kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ready waits for the socket.
+func (s *store) ready(ctx context.Context) error {
+	deadline := time.After(patience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if conn, err := net.Dial("unix", s.socket); err == nil {
+			return conn.Close()
+		}
+		select {
+		case err := <-s.ended:
+			return fmt.Errorf("containerd ended at its start (%w): %s", err, s.said())
+		case <-deadline:
+			return fmt.Errorf("containerd doesn't answer on %s after %s: %s", s.socket, patience, s.said())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// said gives the end of the daemon's log.
+func (s *store) said() string {
+	text, err := os.ReadFile(s.log)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(text[max(0, len(text)-2000):]))
+}
+
+func (s *store) run(ctx context.Context, args ...string) error {
+	_, err := command.Run(ctx, command.Command{Args: append([]string{s.ctr, "--address", s.socket, "--namespace", "k8s.io"}, args...)})
+	return err
+}
+
+func (s *store) fill(ctx context.Context, archives map[string]string) error {
+	for _, name := range sortedKeys(archives) {
+		if err := s.run(ctx, "images", "import", "--local", "--snapshotter", "overlayfs", "--platform", "linux/amd64", archives[name]); err != nil {
+			return err
+		}
+		// Labels of containerd's CRI plugin (internal/cri/labels): the first
+		// says that it knows the image, the second keeps the kubelet's image
+		// garbage collection off, since there may be no registry to pull from.
+		if err := s.run(ctx, "images", "label", name, "io.cri-containerd.image=managed", "io.cri-containerd.pinned=pinned"); err != nil {
+			return err
+		}
+	}
+	return s.dropLayers(ctx)
+}
+
+// dropLayers removes the packed layers, which nobody reads once they are
+// unpacked (what the CRI plugin's discard_unpacked_layers does).
+func (s *store) dropLayers(ctx context.Context) error {
+	blobs := filepath.Join(s.root, "io.containerd.content.v1.content/blobs/sha256")
+	all, err := os.ReadDir(blobs)
+	if err != nil {
+		return err
+	}
+	for _, blob := range all {
+		packed, err := isGzip(filepath.Join(blobs, blob.Name()))
+		if err != nil {
+			return err
+		}
+		if !packed {
+			continue
+		}
+		if err := s.run(ctx, "content", "rm", "sha256:"+blob.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isGzip(file string) (bool, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	magic := make([]byte, 2)
+	n, err := f.Read(magic)
+	return err == nil && n == 2 && magic[0] == 0x1f && magic[1] == 0x8b, err
+}
+
+// stop ends the daemon and waits, so that its database is closed.
+func (s *store) stop() error {
+	if err := s.daemon.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			return fmt.Errorf("containerd ended with %w: %s", err, s.said())
+		}
+		return nil
+	case <-time.After(patience):
+		s.daemon.Process.Kill()
+		return fmt.Errorf("containerd didn't end %s after SIGTERM: %s", patience, s.said())
+	}
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

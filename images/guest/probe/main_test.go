@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestGetReachesServer(t *testing.T) {
+	t.Setenv("NODE_NAME", "worker-a")
+	s := httptest.NewServer(http.HandlerFunc(answer))
+	defer s.Close()
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"get", s.URL}, &out, &out); code != 0 {
+		t.Fatalf("exit status %d: %s", code, &out)
+	}
+	var r Result
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || !r.OK || r.Answer.Node != "worker-a" || !strings.HasPrefix(r.Answer.From, "127.0.0.1:") {
+		t.Errorf("got %s, %v", &out, err)
+	}
+}
+
+func TestGetTellsWhatFailed(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"get", s.URL, "http://127.0.0.1:1/"}, &out, &out); code != 1 {
+		t.Errorf("exit status %d", code)
+	}
+	if lines := out.String(); !strings.Contains(lines, "404 Not Found") || !strings.Contains(lines, "connection refused") {
+		t.Errorf("got %s", lines)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{"get"}, {"dance"}, {"get", "-no"}} {
+		var out bytes.Buffer
+		if code := run(t.Context(), args, &out, &out); code != 2 || out.Len() == 0 {
+			t.Errorf("%v: exit status %d, %q", args, code, &out)
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package images
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ra2-deploy/ra2-deploy/images/command"
+)
+
+// files are laid over the Debian system as they lie here, mode 0644.
+//
+//go:embed all:files
+var files embed.FS
+
+// system is what differs between two roots made from one Debian system.
+type system struct {
+	kubernetes bool
+	base       string            // folder: the installed Debian system
+	kernel     string            // folder: the unpacked kernel package
+	programs   map[string]string // path in the root to file on the host
+	pause      string            // reference of the sandbox image
+}
+
+// emptied are folders whose contents no node needs: package lists and caches,
+// and Debian's own kernel hooks.
+var emptied = [...]string{"var/cache", "var/lib/apt", "var/log", "boot", "tmp", "run", "etc/kernel", "etc/initramfs-tools"}
+
+// points are folders that the node's first step mounts something on.
+var points = [...]string{"data", "etc/kubernetes", "etc/cni/net.d", "etc/containerd/conf.d", "etc/chrony/conf.d", "etc/chrony/sources.d",
+	"etc/systemd/network", "opt/cni/bin", "var/lib/etcd", "var/lib/kubelet", "var/lib/containerd", "var/lib/cni", "var/log", "usr/libexec/kubernetes"}
+
+// masked are units that make no sense on a node that nobody logs into and
+// whose system is replaced, never changed.
+var masked = [...]string{"getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "autovt@.service",
+	"getty.target", "systemd-firstboot.service", "systemd-networkd-wait-online.service", "systemd-boot-update.service",
+	"dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "apt-daily.timer", "apt-daily-upgrade.timer"}
+
+// links are the symbolic links of a root: units to start, and the target.
+func links(kubernetes bool) map[string]string {
+	units := []string{"systemd-networkd.service", "chrony.service", "ra2-node.service"}
+	if kubernetes {
+		units = append(units, "containerd.service", "kubelet.service", "keepalived.service")
+	}
+	all := map[string]string{
+		"etc/systemd/system/default.target":      "/usr/lib/systemd/system/multi-user.target",
+		"etc/systemd/system/ctrl-alt-del.target": "/dev/null", // a key press must not restart a server
+	}
+	for _, unit := range units {
+		all["etc/systemd/system/multi-user.target.wants/"+unit] = "/usr/lib/systemd/system/" + unit
+	}
+	for _, unit := range masked {
+		all["etc/systemd/system/"+unit] = "/dev/null"
+	}
+	return all
+}
+
+// assemble fills dir with the root of a node and gives the kernel's release.
+func (s system) assemble(ctx context.Context, dir string) (string, error) {
+	steps := []func() error{
+		func() error { return s.copyBase(ctx, dir) },
+		func() error { return s.layFiles(dir) },
+		func() error { return s.layLinks(dir) },
+		func() error { return s.layPrograms(dir) },
+		func() error { return lockAccounts(dir) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return "", fmt.Errorf("assemble the root: %w", err)
+		}
+	}
+	release, err := s.layKernel(ctx, dir)
+	if err != nil {
+		return "", fmt.Errorf("assemble the root: %w", err)
+	}
+	return release, nil
+}
+
+func (s system) copyBase(ctx context.Context, dir string) error {
+	if _, err := command.Run(ctx, command.Command{Args: []string{"cp", "-a", "--reflink=auto", s.base + "/.", dir}}); err != nil {
+		return err
+	}
+	for _, name := range emptied {
+		inside, err := os.ReadDir(filepath.Join(dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, entry := range inside {
+			if err := os.RemoveAll(filepath.Join(dir, name, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range points {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s system) layFiles(dir string) error {
+	layers := []string{"files/base"}
+	if s.kubernetes {
+		layers = append(layers, "files/kubernetes")
+	}
+	for _, layer := range layers {
+		tree, err := fs.Sub(files, layer)
+		if err != nil {
+			return err
+		}
+		err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err := fs.ReadFile(tree, name)
+			if err != nil {
+				return err
+			}
+			return put(dir, name, []byte(strings.ReplaceAll(string(data), "@PAUSE@", s.pause)), 0o644)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	// Empty, not absent: systemd makes a new identity at each boot and doesn't
+	// take it for a first boot (machine-id(5)).
+	return put(dir, "etc/machine-id", nil, 0o444)
+}
+
+func (s system) layLinks(dir string) error {
+	for name, to := range links(s.kubernetes) {
+		if err := link(dir, name, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s system) layPrograms(dir string) error {
+	for name, file := range s.programs {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := put(dir, name, data, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layKernel puts the kernel's modules into the root and lets the root's own
+// depmod index them.
+func (s system) layKernel(ctx context.Context, dir string) (string, error) {
+	release, err := kernelRelease(s.kernel)
+	if err != nil {
+		return "", err
+	}
+	from := filepath.Join(s.kernel, "usr/lib/modules", release)
+	to := filepath.Join(dir, "usr/lib/modules")
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return "", err
+	}
+	if _, err := command.Run(ctx, command.Command{Args: []string{"cp", "-a", from, to}}); err != nil {
+		return "", err
+	}
+	// kubeadm's preflight reads the kernel's configuration here.
+	config, err := os.ReadFile(filepath.Join(s.kernel, "boot", "config-"+release))
+	if err != nil {
+		return "", err
+	}
+	if err := put(dir, "usr/lib/modules/"+release+"/config", config, 0o644); err != nil {
+		return "", err
+	}
+	_, err = command.Run(ctx, command.Command{Args: []string{"chroot", dir, "depmod", release}})
+	return release, err
+}
+
+// kernelRelease gives the release of the one kernel in an unpacked package.
+func kernelRelease(dir string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
+	if err != nil || len(found) != 1 {
+		return "", fmt.Errorf("%d kernels in %s, want one (%w)", len(found), dir, errors.Join(err))
+	}
+	return strings.TrimPrefix(filepath.Base(found[0]), "vmlinuz-"), nil
+}
+
+// lockAccounts makes sure that no account has a password or opens a shell by
+// one: "!" in the second field of shadow(5) refuses all of them.
+func lockAccounts(dir string) error {
+	name := "etc/shadow"
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	for i, line := range lines {
+		fields := strings.Split(line, ":")
+		if len(fields) > 1 {
+			fields[1] = "!*"
+		}
+		lines[i] = strings.Join(fields, ":")
+	}
+	slices.Sort(lines)
+	return put(dir, name, []byte(strings.Join(lines, "\n")+"\n"), 0o600)
+}
+
+// put writes one file of the root, in the place of whatever was there.
+func put(dir, name string, data []byte, mode fs.FileMode) error {
+	file, err := clear(dir, name)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, data, mode); err != nil {
+		return err
+	}
+	return os.Chmod(file, mode)
+}
+
+func link(dir, name, to string) error {
+	file, err := clear(dir, name)
+	if err != nil {
+		return err
+	}
+	return os.Symlink(to, file)
+}
+
+// clear removes what lies at name (a link to the host's file, for one) and
+// makes the folders above it.
+func clear(dir, name string) (string, error) {
+	file := filepath.Join(dir, name)
+	if err := os.RemoveAll(file); err != nil {
+		return "", err
+	}
+	return file, os.MkdirAll(filepath.Dir(file), 0o755)
+}

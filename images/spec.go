@@ -1,0 +1,117 @@
+package images
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/ra2-deploy/ra2-deploy/images/command"
+	"github.com/ra2-deploy/ra2-deploy/images/deb"
+	"github.com/ra2-deploy/ra2-deploy/images/disk"
+)
+
+// Spec says which image is wanted.
+type Spec struct {
+	Distribution string // a name of the lock file; "" means "debian-13"
+	Kernel       string // "cloud" (virtual machines, small) or "generic" (servers); "" means "cloud"
+	Kubernetes   bool   // false: the system and ra2-node only, for tests
+	Node         string // file: the static ra2-node program
+	Mirror       string // of packages; "" means the lock file's
+}
+
+// Manifest describes a finished image; it is manifest.json beside it.
+type Manifest struct {
+	Digest            string   `json:"digest"` // sha256 of the raw disk, hex: the image's name
+	RawBytes          int64    `json:"rawBytes"`
+	CompressedBytes   int64    `json:"compressedBytes"`
+	CompressedDigest  string   `json:"compressedDigest"` // sha256 of image.raw.zst
+	KernelDigest      string   `json:"kernelDigest"`
+	InitrdDigest      string   `json:"initrdDigest"`
+	Distribution      string   `json:"distribution"`
+	Kernel            string   `json:"kernel"`            // "cloud" or "generic"
+	KernelRelease     string   `json:"kernelRelease"`     // as uname -r tells
+	KubernetesVersion string   `json:"kubernetesVersion"` // "" for none
+	Packages          []string `json:"packages"`          // "name version", installed and unpacked
+	Inputs            string   `json:"inputs"`            // digest of all that the image was built from
+	Dir               string   `json:"-"`                 // folder of the files
+}
+
+// Names of the files in an image's folder.
+const (
+	FileImage    = "image.raw.zst"
+	FileKernel   = "kernel"
+	FileInitrd   = "initrd"
+	FileManifest = "manifest.json"
+)
+
+// Progress is one line of what a build does.
+type Progress struct {
+	Doing string // "build kubelet v1.37.2"
+	Takes string // how long it may take on two cores; "" when it is short
+}
+
+// String gives the line for people.
+func (p Progress) String() string {
+	if p.Takes == "" {
+		return p.Doing
+	}
+	return p.Doing + " (about " + p.Takes + ")"
+}
+
+// withDefaults fills what the user left out.
+func (s Spec) withDefaults() Spec {
+	if s.Distribution == "" {
+		s.Distribution = "debian-13"
+	}
+	if s.Kernel == "" {
+		s.Kernel = "cloud"
+	}
+	return s
+}
+
+// check says all that is wrong with s.
+func (s Spec) check(l Lock) error {
+	var wrong []error
+	d, ok := l.Distributions[s.Distribution]
+	if !ok {
+		wrong = append(wrong, fmt.Errorf("distribution %q is not known: use %s", s.Distribution, list(slices.Sorted(maps.Keys(l.Distributions)))))
+	} else if d.Kernels[s.Kernel] == "" {
+		wrong = append(wrong, fmt.Errorf("kernel %q is not known: use %s", s.Kernel, list(slices.Sorted(maps.Keys(d.Kernels)))))
+	}
+	if s.Node == "" {
+		wrong = append(wrong, errors.New("no ra2-node program is named: build it with CGO_ENABLED=0 go build ./cmd/ra2-node"))
+	} else if info, err := os.Stat(s.Node); err != nil {
+		wrong = append(wrong, fmt.Errorf("ra2-node program: %w", err))
+	} else if !info.Mode().IsRegular() {
+		wrong = append(wrong, fmt.Errorf("ra2-node program: %s is no file", s.Node))
+	}
+	return errors.Join(wrong...)
+}
+
+func list(names []string) string { return strings.Join(names, " or ") }
+
+// programs gives the external programs that a build of s runs, and the Debian
+// package that holds each.
+func programs(s Spec) map[string]string {
+	all := map[string]string{"cp": "coreutils", "chroot": "coreutils"}
+	maps.Copy(all, deb.Programs())
+	maps.Copy(all, disk.Programs())
+	if s.Kubernetes {
+		all["go"] = "golang-go"
+	}
+	return all
+}
+
+// Needs gives the Debian packages that must be installed on this host before
+// s can be built, sorted; those whose programs are here are left out.
+func Needs(s Spec) []string {
+	from := programs(s)
+	packages := map[string]bool{}
+	for _, program := range command.Missing(slices.Sorted(maps.Keys(from))) {
+		packages[from[program]] = true
+	}
+	return slices.Sorted(maps.Keys(packages))
+}
