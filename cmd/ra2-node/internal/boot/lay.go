@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 )
@@ -26,7 +23,7 @@ func layAll(root string, c agent.NodeConfig) error {
 			return err
 		}
 	}
-	return fitCgroups(root, "/sys/fs/cgroup")
+	return nil
 }
 
 // replace writes a file; a symbolic link in its place is taken away, not
@@ -117,26 +114,4 @@ func sources(servers []string) string {
 		fmt.Fprintf(&b, "server %s iburst\n", s)
 	}
 	return b.String()
-}
-
-// fitCgroups turns containerd's systemd cgroup driver off on a host with
-// cgroup v1 (a container machine on an old host): systemd there doesn't own
-// the controllers' trees. The kubelet follows, it asks containerd.
-func fitCgroups(root, cgroups string) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(filepath.Join(cgroups, "memory"), &fs); err != nil || fs.Type != unix.CGROUP_SUPER_MAGIC {
-		return nil // cgroup v2, or nothing mounted yet: systemd mounts v2
-	}
-	return cgroupfs(filepath.Join(root, "etc/containerd/config.toml"))
-}
-
-func cgroupfs(config string) error {
-	text, err := os.ReadFile(config)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return replace(config, string(bytes.ReplaceAll(text, []byte("SystemdCgroup = true"), []byte("SystemdCgroup = false"))))
 }
