@@ -1,0 +1,89 @@
+// Package rules judges what was seen of the hosts: against the minimums of RA2
+// chapter 4 that can be told before an install, and against what the inventory
+// says they are.
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
+)
+
+// Verdict is how a fact stands to a requirement.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass          Verdict = "pass"
+	Fail          Verdict = "fail"
+	NotApplicable Verdict = "not-applicable"
+	Unknown       Verdict = "unknown" // nobody could tell; never counts as pass
+	Waived        Verdict = "waived"  // it would be fail or unknown, and the inventory sets it aside
+	Planned       Verdict = "planned" // not so yet: the inventory wants it and a step before the install brings it
+)
+
+// Requirements that are not rows of RA2.
+const (
+	Identity  = "identity"  // the host is the one that the inventory means
+	Reachable = "reachable" // the management controller answers
+)
+
+// Finding is one fact judged by one rule.
+type Finding struct {
+	Requirement string  `json:"requirement"` // "ra2.ch.008", Identity or Reachable
+	Host        string  `json:"host"`
+	Verdict     Verdict `json:"verdict"`
+	Want        string  `json:"want"`
+	Got         string  `json:"got"`
+	Where       string  `json:"where"`            // what told it
+	Reason      string  `json:"reason,omitempty"` // of the waiver
+}
+
+// Passes reports whether the work may begin in spite of this finding.
+func (f Finding) Passes() bool { return f.Verdict != Fail && f.Verdict != Unknown }
+
+// subject is one host under judgement.
+type subject struct {
+	catalogue ra2.Catalogue
+	node      inventory.Node
+	class     inventory.Class
+	bmc       facts.BMC
+}
+
+// Judge returns the findings of all hosts, in the order of the inventory. A
+// host that can't be asked has one finding: that.
+func Judge(want inventory.Cluster, seen facts.Seen, now time.Time) []Finding {
+	catalogue, err := ra2.Load()
+	if err != nil {
+		return []Finding{{Requirement: "catalogue", Verdict: Unknown, Want: "the rows of RA2", Got: err.Error()}}
+	}
+	var all []Finding
+	for _, n := range want.Nodes {
+		s := subject{catalogue, n, want.Classes[n.Class], seen.Hosts[n.Name].BMC}
+		for _, f := range s.judge() {
+			f.Host = n.Name
+			if w, ok := want.Waived(f.Requirement, n.Name, now); ok && !f.Passes() {
+				f.Verdict, f.Reason = Waived, w.Reason
+			}
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func (s subject) judge() []Finding {
+	if !s.bmc.Reached {
+		got := s.bmc.Err
+		if got == "" {
+			got = "it was not asked"
+		}
+		return []Finding{{Requirement: Reachable, Verdict: Unknown, Want: "an answer of the BMC at " + s.node.BMC.URL, Got: got, Where: "Redfish"}}
+	}
+	return slices.Concat(s.identity(), []Finding{
+		s.sriov(), s.smt(), s.sockets(), s.systemDisk(), s.memory(), s.ports(),
+		s.speed("ra2.ch.014", "basic"), s.speed("ra2.ch.015", "high-performance"), s.slots(),
+	})
+}
