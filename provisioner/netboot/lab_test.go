@@ -150,13 +150,6 @@ func bootBehind(t *testing.T, c Config, front func(*Server, *diary), personas []
 	if front != nil {
 		front(srv, d)
 	}
-	if path := os.Getenv("RA2_LAB_PCAP"); path != "" {
-		pc := exec.Command("tcpdump", "-i", "prov", "-U", "-w", path)
-		if err := pc.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = pc.Process.Kill(); _ = pc.Wait() }()
-	}
 	serial, off := qemu(t, machine...)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
