@@ -164,3 +164,22 @@ func (c *Client) firmwareAt(ctx context.Context, at path) (firmware, error) {
 	}
 	return f, nil
 }
+
+// BIOS returns the attributes in force.
+func (c *Client) BIOS(ctx context.Context) (map[string]any, error) {
+	done, err := c.speak(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	s, _, err := c.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.Bios.Path == "" {
+		return nil, c.fail(http.MethodGet, string(s.Path), errors.New("the BMC tells of no BIOS attributes"))
+	}
+	var b bios
+	_, err = c.get(ctx, s.Bios.Path, &b)
+	return b.Attributes, err
+}
