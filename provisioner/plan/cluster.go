@@ -126,8 +126,10 @@ func (m *maker) turn(n inventory.Node) []step.ID {
 	return []step.ID{last}
 }
 
+// verified proves that pods of different nodes reach each other; one node alone
+// has no other.
 func (m *maker) verified() {
-	if m.seen.Cluster.Verified == Team(m.want) {
+	if m.seen.Cluster.Verified == Team(m.want) || len(m.want.Cluster.Nodes) < 2 {
 		return
 	}
 	var needs []step.ID

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ra2-deploy/ra2-deploy/images"
+	"github.com/ra2-deploy/ra2-deploy/provisioner"
+)
+
+func imageCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "image", Short: "Build the disposable operating system"}
+	cmd.AddCommand(imageBuildCommand())
+	return cmd
+}
+
+func imageBuildCommand() *cobra.Command {
+	var cache, output string
+	cmd := &cobra.Command{
+		Use:   "build INVENTORY",
+		Short: "Build the image that an inventory wants, or find it built (root)",
+		Long: `Build the image that an inventory wants: from Debian packages, and from Go modules
+that the checksum database vouches for. The result is kept in the cache, addressed
+by its digest, and built again only when an input changes.`,
+		Args: oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cluster, err := provisioner.Load(args[0])
+			if err != nil {
+				return err
+			}
+			spec, err := provisioner.ImageSpec(cluster)
+			if err != nil {
+				return err
+			}
+			began := time.Now()
+			m, err := images.Build(cmd.Context(), spec, cache, func(p images.Progress) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %s\n", time.Since(began).Seconds(), p)
+			})
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return printJSON(cmd, m)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "image sha256:%s\n  %s, kernel %s, Kubernetes %s\n  %d MB, %d MB to send; in %s, after %s\n", m.Digest, m.Distribution,
+				m.KernelRelease, orNone(m.KubernetesVersion), m.RawBytes/1e6, m.CompressedBytes/1e6, m.Dir, time.Since(began).Round(time.Second))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&cache, "cache", provisioner.DefaultCache, "directory that holds built images")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,26 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Built gives the image that Build would give, and builds nothing. The error
+// is fs.ErrNotExist when it isn't in the cache yet, or was built from other
+// inputs.
+func Built(ctx context.Context, s Spec, cacheDir string) (Manifest, error) {
+	if cacheDir == "" {
+		cacheDir = DefaultCache
+	}
+	b, err := newBuilder(ctx, s, cacheDir, func(Progress) {})
+	if err != nil {
+		return Manifest{}, fmt.Errorf("find image: %w", err)
+	}
+	m, err := b.finished()
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("the image (%s, kernel %s) is not in %s, or was built from other inputs: %w", b.spec.Distribution, b.spec.Kernel, cacheDir, fs.ErrNotExist)
+	}
+	return m, err
+}

@@ -1,0 +1,105 @@
+package provisioner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/redfish"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+)
+
+// controller is one host's management controller as doers and observers want it.
+type controller struct {
+	client *redfish.Client
+	mu     sync.Mutex
+	tell   func(string) // hears what the client waits for; nil is nobody
+}
+
+// openControllers prepares one client for each host. Every secret that can't
+// be had is told at once.
+func openControllers(c inventory.Cluster, beside string) (map[string]*controller, error) {
+	out := map[string]*controller{}
+	var errs []error
+	for _, n := range c.Nodes {
+		password, err := reveal(n.BMC.Password, beside)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: the password of its management controller (%s): %w", n.Name, n.BMC.Password, err))
+			continue
+		}
+		one := &controller{}
+		one.client, err = redfish.New(redfish.Config{
+			Host: n.Name, URL: n.BMC.URL, Username: n.BMC.Username, Password: password, Fingerprint: n.BMC.Fingerprint, Serial: n.Serial,
+			Waiting: one.waiting,
+		})
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out[n.Name] = one
+	}
+	return out, errors.Join(errs...)
+}
+
+// closeControllers ends all sessions, at once: a rack has many.
+func closeControllers(ctx context.Context, all map[string]*controller) error {
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		errs []error
+	)
+	for _, c := range all {
+		wg.Go(func() {
+			if err := c.client.Close(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (c *controller) waiting(w redfish.Wait) {
+	c.mu.Lock()
+	tell := c.tell
+	c.mu.Unlock()
+	if tell != nil {
+		tell(fmt.Sprintf("waiting for %s; last seen: %s", w.For, w.Last))
+	}
+}
+
+// Facts implements observe.Controller.
+func (c *controller) Facts(ctx context.Context) (facts.BMC, error) { return c.client.Facts(ctx) }
+
+// SetBoot implements act.Machine.
+func (c *controller) SetBoot(ctx context.Context, method string) error {
+	return c.client.SetBoot(ctx, method)
+}
+
+// Power implements act.Machine.
+func (c *controller) Power(ctx context.Context, to string, tell func(string)) error {
+	words := map[string]redfish.Power{act.PowerOn: redfish.On, act.PowerOff: redfish.Off, act.PowerCycle: redfish.Cycle}
+	c.mu.Lock()
+	c.tell = tell
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.tell = nil
+		c.mu.Unlock()
+	}()
+	return c.client.Power(ctx, words[to])
+}
+
+// BIOS implements act.Machine.
+func (c *controller) BIOS(ctx context.Context) (map[string]any, error) { return c.client.BIOS(ctx) }
+
+// SetBIOS implements act.Firmware.
+func (c *controller) SetBIOS(ctx context.Context, attributes map[string]any) error {
+	_, err := c.client.SetBIOS(ctx, attributes)
+	return err
+}

@@ -1,0 +1,171 @@
+package provisioner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/plan"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/workflow"
+)
+
+// Cluster returns what the inventory wants.
+func (r *Run) Cluster() inventory.Cluster { return r.want }
+
+// Facts asks all management controllers what they say of their hosts.
+func (r *Run) Facts(ctx context.Context) (map[string]facts.BMC, error) {
+	o := r.observer()
+	o.Cluster, o.Agents = nil, nil
+	seen, err := o.Seen(ctx, nobody)
+	out := map[string]facts.BMC{}
+	for name, h := range seen.Hosts {
+		out[name] = h.BMC
+	}
+	return out, err
+}
+
+// Look returns hosts, nodes and cluster as they are.
+func (r *Run) Look(ctx context.Context) (facts.Seen, error) { return r.observer().Seen(ctx, nobody) }
+
+// Check judges the hardware. The error is *Refused when a finding stands
+// against it.
+func (r *Run) Check(ctx context.Context) ([]rules.Finding, error) {
+	seen, err := r.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := r.judge(seen)
+	if bad := slices.DeleteFunc(slices.Clone(all), rules.Finding.Passes); len(bad) > 0 {
+		return all, &Refused{bad}
+	}
+	return all, nil
+}
+
+// Plan looks once and returns what Up would do.
+func (r *Run) Plan(ctx context.Context) (Turn, error) {
+	files, err := findImage(ctx, r.options.Cache, r.want)
+	if err != nil {
+		return Turn{}, err
+	}
+	return r.site(files, nil).Plan(ctx)
+}
+
+// Up brings hosts and cluster to what the inventory wants.
+func (r *Run) Up(ctx context.Context) error {
+	files, err := findImage(ctx, r.options.Cache, r.want)
+	if err != nil {
+		return err
+	}
+	if err := r.keys(); err != nil {
+		return err
+	}
+	// Refuse what the controllers alone can refuse before any port is opened.
+	if _, err := r.Check(ctx); err != nil {
+		return err
+	}
+	signals := &act.Signals{}
+	var one sync.Mutex // notices come from many goroutines
+	tell := func(ev step.Event) {
+		one.Lock()
+		defer one.Unlock()
+		r.tell(ev)
+	}
+	if r.servers, err = serve(ctx, r.want, r.state, files, signals, notices(tell)); err != nil {
+		return err
+	}
+	s := r.site(files, signals)
+	s.Engine.Tell = tell
+	return s.Converge(ctx)
+}
+
+// Down switches all hosts off and forgets the cluster.
+func (r *Run) Down(ctx context.Context) error {
+	seen, err := r.Look(ctx)
+	if err != nil {
+		return err
+	}
+	p := plan.Down(r.want, seen)
+	if err := r.options.Approve(ctx, p, seen); err != nil {
+		return err
+	}
+	if err := r.engine(imageFiles{}, nil).Run(ctx, p); err != nil {
+		return err
+	}
+	_, version, err := r.record.Load(ctx)
+	if err == nil {
+		_, err = r.record.Save(ctx, step.Record{}, version)
+	}
+	if err == nil {
+		err = r.state.forget()
+	}
+	if err != nil {
+		return fmt.Errorf("all hosts are off, but the cluster could not be forgotten: %w", err)
+	}
+	return nil
+}
+
+// Rebuild marks the generation of a node as unwanted: the next plan replaces it.
+func (r *Run) Rebuild(ctx context.Context, node string) error {
+	if _, ok := find(r.want, node); !ok {
+		return fmt.Errorf("%w: the inventory has no node %q", ErrUsage, node)
+	}
+	rec, version, err := r.record.Load(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = r.record.Save(ctx, rec.With(step.Event{
+		Time: time.Now(), Step: plan.On(node, "installed"), Host: node, Status: step.Failed, Note: "a rebuild was asked for",
+	}), version)
+	return err
+}
+
+// Timing returns the table of how long each node took, and our own part.
+func (r *Run) Timing() string {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return ""
+	}
+	return r.timing.Table(time.Duration(used.Utime.Nano() + used.Stime.Nano()))
+}
+
+// site joins looking, judging, planning and doing.
+func (r *Run) site(files imageFiles, signals *act.Signals) *Site {
+	engine := &workflow.Engine{Store: r.record}
+	if signals != nil {
+		engine = r.engine(files, signals)
+	}
+	return &Site{
+		Look: func(ctx context.Context, rec step.Record) (facts.Seen, error) {
+			return r.observer().Seen(ctx, func(node string) bool {
+				return rec[plan.On(node, "installed")].Status == step.Done
+			})
+		},
+		Judge:   r.judge,
+		Want:    func(seen facts.Seen) (plan.Want, error) { return r.wanted(files, seen) },
+		Approve: r.options.Approve,
+		Engine:  engine,
+	}
+}
+
+func nobody(string) bool { return false }
+
+// keepEvent appends an event as a line of JSON. The list is for people; what
+// must not be lost is in the record.
+func keepEvent(f *os.File, ev step.Event) {
+	if f != nil {
+		_ = writeEvent(f, ev)
+	}
+}
+
+func writeEvent(w io.Writer, ev step.Event) error { return json.NewEncoder(w).Encode(ev) }

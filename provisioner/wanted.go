@@ -1,0 +1,126 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bios"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/plan"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
+	"github.com/ra2-deploy/ra2-deploy/templates"
+)
+
+// wanted returns what hosts and cluster are to become.
+func (r *Run) wanted(files imageFiles, seen facts.Seen) (plan.Want, error) {
+	w := plan.Want{
+		Cluster: r.want, Image: files.digest(),
+		Generations: map[string]string{}, Firmware: map[string]map[string]any{},
+	}
+	objects, err := templates.Objects(r.want)
+	if err != nil {
+		return w, err
+	}
+	w.Objects = digest(objects)
+	var errs []error
+	for _, n := range r.want.Nodes {
+		w.Generations[n.Name] = r.generation(n, files)
+		h, ok := seen.Hosts[n.Name]
+		if !ok {
+			continue
+		}
+		differs, err := bios.Diff(r.want.Classes[n.Class].BIOS, h.BMC)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%w: %s: %w", ErrUsage, n.Name, err))
+		}
+		w.Firmware[n.Name] = differs
+	}
+	return w, errors.Join(errs...)
+}
+
+// judge holds what was seen against RA2's minimums and against the inventory.
+func (r *Run) judge(seen facts.Seen) []rules.Finding {
+	return rules.Judge(r.want, seen, time.Now())
+}
+
+// methods returns the ways to boot a host, best first: the inventory's own,
+// then the others that its kind of firmware knows.
+func (r *Run) methods(node string) []string {
+	n, _ := find(r.want, node)
+	out := []string{n.Boot.Method}
+	if n.Boot.Method == "bios-pxe" {
+		return out
+	}
+	for _, m := range []string{"uefi-http", "uefi-pxe"} {
+		if !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// workflow returns how a host's installation is ordered: as the actions of a
+// Tinkerbell Template, and the node's own configuration.
+func (r *Run) workflow(files imageFiles) func(string, step.Install) (agent.Install, error) {
+	return func(node string, v step.Install) (agent.Install, error) {
+		n, ok := find(r.want, node)
+		if !ok {
+			return agent.Install{}, fmt.Errorf("the inventory has no node %q", node)
+		}
+		actions, err := templates.InstallActions(files.install(v.Disk))
+		return agent.Install{Actions: actions, Config: r.nodeConfig(n, v)}, err
+	}
+}
+
+// nodeConfig is what differs between two nodes of one image. The installer
+// adds its session, the only secret in it.
+func (r *Run) nodeConfig(n inventory.Node, v step.Install) agent.NodeConfig {
+	p := r.want.Provisioning
+	c := agent.NodeConfig{
+		Node: n.Name, Image: v.Image, Generation: v.Generation, MAC: n.Boot.MAC, ControlPlane: n.ControlPlane,
+		Addresses: texts(n.Addresses), Gateways: texts(p.Gateways), DNS: texts(p.DNS), NTP: texts(p.NTP),
+		Server: r.servers.url, Pin: r.servers.pin, Hosts: map[string]string{},
+	}
+	for _, vip := range r.want.Kubernetes.Endpoint.VIPs {
+		c.Hosts[vip.String()] = r.want.Kubernetes.Endpoint.Host
+	}
+	for _, a := range n.Addresses {
+		c.Hosts[a.Addr().String()] = n.Name
+	}
+	return c
+}
+
+// token returns the bootstrap token of one form or join. Forming makes its own
+// with kubeadm; a join's is made in the cluster.
+func (r *Run) token(form bool) (secret.Value, error) {
+	if form {
+		return kubeadm.NewToken(rand.Reader)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return r.cluster.CreateBootstrapToken(ctx, kubeadm.TokenTTL)
+}
+
+func texts[T fmt.Stringer](values []T) []string {
+	var out []string
+	for _, v := range values {
+		out = append(out, v.String())
+	}
+	return out
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,187 @@
+package provisioner
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/cluster"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/observe"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/store"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/workflow"
+)
+
+// DefaultCache is where built images are kept.
+const DefaultCache = "/var/cache/ra2-deploy"
+
+// How long hosts may take.
+const (
+	postTime  = 15 * time.Minute // from power-on to the first DHCP request: POST of a server with much memory
+	helloTime = 15 * time.Second // of a running host until it says hello: its agent asks at least that often
+)
+
+// ErrUsage says that the inventory, or what is beside it, has to be mended first.
+var ErrUsage = errors.New("refused before anything was touched")
+
+// Options are how a run is to be done.
+type Options struct {
+	Inventory string // path of the file; what a run keeps lies beside it
+	Cache     string // directory of built images
+	Parallel  int    // steps at once
+	Tell      func(step.Event)
+	Approve   func(context.Context, step.Plan, facts.Seen) error
+}
+
+// Run is one command's work on one cluster. Close ends every session.
+type Run struct {
+	want        inventory.Cluster
+	options     Options
+	state       state
+	record      *store.Bolt
+	events      *os.File
+	controllers map[string]*controller
+	timing      report.Timing
+	servers     *servers // nil unless this run listens to hosts
+	pki         kubeadm.PKI
+	cluster     *cluster.Client // nil before the cluster has keys
+}
+
+// Load reads and checks an inventory. The error is inventory.Problems when
+// the file is refused; kubeadm's own opinion of it is asked as well.
+func Load(path string) (inventory.Cluster, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return inventory.Cluster{}, fmt.Errorf("%w: read the inventory: %w", ErrUsage, err)
+	}
+	c, problems := inventory.Parse(path, data, inventory.Options{Now: time.Now()})
+	if len(problems) > 0 {
+		return c, problems
+	}
+	if errs := kubeadm.ValidateAll(c); c.Image.Kubernetes && len(errs) > 0 {
+		return c, fmt.Errorf("%w: kubeadm refuses the cluster: %w", ErrUsage, errors.Join(errs...))
+	}
+	return c, nil
+}
+
+// Open locks the record of the cluster and prepares a client for every
+// management controller. It talks to nobody yet.
+func Open(ctx context.Context, c inventory.Cluster, o Options) (*Run, error) {
+	r := &Run{want: c, options: o, state: stateOf(o.Inventory), timing: report.Timing{Began: time.Now()}}
+	var err error
+	if r.record, err = store.OpenBolt(r.state.path(fileRecord)); err != nil {
+		return nil, err
+	}
+	if r.events, err = os.OpenFile(r.state.path(fileEvents), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the list of events: %w", err), r.record.Close())
+	}
+	if r.controllers, err = openControllers(c, filepath.Dir(o.Inventory)); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUsage, err), r.Close())
+	}
+	if _, has, err := r.state.read(filePKI); err != nil || has {
+		if err = errors.Join(err, r.keys()); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	return r, nil
+}
+
+// keys makes or reads the cluster's certificates, and a client that uses them.
+func (r *Run) keys() (err error) {
+	if r.pki, err = r.state.pki(); err != nil {
+		return err
+	}
+	if err = r.state.kubeconfig(r.want, r.pki); err != nil {
+		return err
+	}
+	r.cluster, err = cluster.New(r.want, r.pki, rand.Reader, time.Now)
+	return err
+}
+
+// Close ends all servers and every session, whatever happened before.
+func (r *Run) Close() error {
+	var errs []error
+	if r.servers != nil {
+		errs = append(errs, r.servers.close())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	errs = append(errs, closeControllers(ctx, r.controllers))
+	if r.events != nil {
+		errs = append(errs, r.events.Close())
+	}
+	return errors.Join(append(errs, r.record.Close())...)
+}
+
+// observer asks everyone that this run can ask.
+func (r *Run) observer() *observe.Observer {
+	o := &observe.Observer{Controllers: map[string]observe.Controller{}, Limit: 64, Patience: helloTime}
+	for name, c := range r.controllers {
+		o.Controllers[name] = c
+	}
+	if r.cluster != nil {
+		o.Cluster = looker{r.cluster}
+	}
+	if r.servers != nil {
+		o.Agents = r.servers.agent
+	}
+	return o
+}
+
+// engine joins verbs to hands.
+func (r *Run) engine(files imageFiles, signals *act.Signals) *workflow.Engine {
+	machine := func(node string) (act.Machine, error) { return r.controller(node) }
+	firmware := func(node string) (act.Firmware, error) { return r.controller(node) }
+	d := workflow.Doers{}
+	off := act.Off{Machine: machine}
+	workflow.On(d, off.Do)
+	if r.servers != nil {
+		members := &members{run: r}
+		join := act.Join{Members: members, Kubeadm: members.order, Orders: r.servers, Signals: signals}
+		install := act.Install{
+			Machine: machine, Methods: r.methods, Workflow: r.workflow(files), Boots: r.servers,
+			Orders: r.servers, Signals: signals, POST: postTime,
+		}
+		settle := act.Settle{Members: members, Answering: members, Orders: r.servers, IsControl: r.isControl}
+		wake := act.Wake{Machine: machine, Heard: r.servers.agent.Heard, Members: members, Signals: signals, POST: postTime}
+		workflow.On(d, act.SetBIOS{Machine: firmware, POST: postTime}.Do)
+		workflow.On(d, install.Do)
+		workflow.On(d, wake.Do)
+		workflow.On(d, join.Form)
+		workflow.On(d, join.Join)
+		workflow.On(d, settle.Do)
+		workflow.On(d, act.Apply(members))
+		workflow.On(d, act.Probe(members))
+		workflow.On(d, act.Remove(members))
+	}
+	return &workflow.Engine{Do: d, Store: r.record, Tell: r.tell, Limit: max(r.options.Parallel, 1)}
+}
+
+// tell keeps an event and shows it.
+func (r *Run) tell(ev step.Event) {
+	r.timing = r.timing.With(ev)
+	keepEvent(r.events, ev)
+	r.options.Tell(ev)
+}
+
+func (r *Run) controller(node string) (*controller, error) {
+	c, ok := r.controllers[node]
+	if !ok {
+		return nil, fmt.Errorf("the inventory has no node %q", node)
+	}
+	return c, nil
+}
+
+func (r *Run) isControl(node string) bool {
+	n, _ := find(r.want, node)
+	return n.ControlPlane
+}
