@@ -31,12 +31,15 @@ func kubeletConfiguration() kubeletv1beta1.KubeletConfiguration {
 }
 
 // proxyConfiguration chooses nftables (stable since 1.33) and leaves the
-// kernel's conntrack limits as the image sets them: 0 is "don't touch".
+// kernel's conntrack settings as the image has them: 0 is "don't touch".
 func proxyConfiguration() proxyv1alpha1.KubeProxyConfiguration {
-	zero := int32(0)
+	zero, leave := int32(0), metav1.Duration{}
 	return proxyv1alpha1.KubeProxyConfiguration{
 		TypeMeta:  metav1.TypeMeta{APIVersion: proxyv1alpha1.SchemeGroupVersion.String(), Kind: "KubeProxyConfiguration"},
 		Mode:      "nftables",
-		Conntrack: proxyv1alpha1.KubeProxyConntrackConfiguration{MaxPerCore: &zero, Min: &zero},
+		Conntrack: proxyv1alpha1.KubeProxyConntrackConfiguration{
+			MaxPerCore: &zero, Min: &zero,
+			TCPEstablishedTimeout: &leave, TCPCloseWaitTimeout: &leave,
+		},
 	}
 }

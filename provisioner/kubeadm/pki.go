@@ -32,7 +32,7 @@ type Authority struct {
 
 // PKI is what all control planes share: three authorities and the key that
 // signs the tokens of service accounts. kubeadm makes each node's own
-// certificates from them, and begins those with the authority's first day.
+// certificates from them; those begin five minutes before the node's own clock.
 type PKI struct {
 	CA         Authority // of the API server, kubelets and users
 	FrontProxy Authority // of aggregated API servers
