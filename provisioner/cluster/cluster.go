@@ -90,29 +90,42 @@ func (c *Client) Ready(ctx context.Context) error {
 	return err
 }
 
-// server returns the first API server, in the order of the inventory, that is
-// ready. All are asked at once.
+// server returns the first API server that says it is ready. All are asked at
+// once, so a dead one costs nothing while another lives.
 func (c *Client) server(ctx context.Context) (*server, error) {
 	all := c.servers()
 	if len(all) == 0 {
 		return nil, errors.New("ask the API servers: the inventory has no control plane with an address")
 	}
-	errs := make([]error, len(all))
-	var wait sync.WaitGroup
-	for i, s := range all {
-		wait.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, askTime)
-			defer cancel()
-			if body, err := s.client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err != nil {
-				errs[i] = fmt.Errorf("GET https://%v/readyz: %w%s", s.at, err, excerpt(body))
-			}
-		})
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	type answer struct {
+		from *server
+		err  error
 	}
-	wait.Wait()
-	if i := slices.Index(errs, nil); i >= 0 {
-		return all[i], nil
+	answers := make(chan answer, len(all))
+	for _, s := range all {
+		go func() { answers <- answer{s, s.ready(ctx)} }()
 	}
+	var errs []error
+	for range all {
+		a := <-answers
+		if a.err == nil {
+			return a.from, nil
+		}
+		errs = append(errs, a.err)
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return nil, fmt.Errorf("no API server is ready: %w", errors.Join(errs...))
+}
+
+// ready returns what the server says against being used.
+func (s *server) ready(ctx context.Context) error {
+	body, err := s.client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	if err != nil {
+		return fmt.Errorf("GET https://%v/readyz: %w%s", s.at, err, excerpt(body))
+	}
+	return nil
 }
 
 // excerpt returns the parts of a /readyz answer that failed.

@@ -26,7 +26,7 @@ func TestNobodyAnswers(t *testing.T) {
 	if seen.Answers || nodes != nil {
 		t.Errorf("%+v, %v", seen, nodes)
 	}
-	for _, want := range []string{"https://127.0.0.1:", "https://127.0.0.9:", "/readyz", "connection refused"} {
+	for _, want := range []string{"https://127.0.0.1:", "https://192.0.2.9:", "/readyz", "connection refused"} {
 		if !strings.Contains(seen.Err, want) {
 			t.Errorf("%q doesn't say %q", seen.Err, want)
 		}

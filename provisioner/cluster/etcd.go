@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,8 @@ type EtcdMember struct {
 // Voter reports whether the member counts for the quorum and does its part.
 func (m EtcdMember) Voter() bool { return m.Name != "" && !m.Learner && m.Healthy }
 
-// Etcd returns the members of etcd, sorted by name and peer.
+// Etcd returns the members of etcd, sorted by name and peer; those without a
+// name come first.
 func (c *Client) Etcd(ctx context.Context) ([]EtcdMember, error) {
 	client, err := c.etcdClient(c.etcdEndpoints()...)
 	if err != nil {
@@ -60,7 +62,7 @@ func (c *Client) members(ctx context.Context, client *clientv3.Client) ([]EtcdMe
 		}
 	}
 	wait.Wait()
-	slices.SortFunc(members, func(a, b EtcdMember) int { return strings.Compare(a.Name+a.Peer, b.Name+b.Peer) })
+	slices.SortFunc(members, func(a, b EtcdMember) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Peer, b.Peer)) })
 	return members, nil
 }
 
