@@ -175,6 +175,14 @@ func bootBehind(t *testing.T, c Config, front func(*Server, *diary), personas []
 	if !slices.Equal(asked, personas) {
 		t.Errorf("these asked: %v, expected %v", asked, personas)
 	}
+	// Without a router's advertisement it is 16 s more.
+	for _, ask := range d.all(Asked, func(e Event) bool { return e.Client.Persona == IPXE }) {
+		for _, e := range d.all(Script, nil) {
+			if gap := e.Time.Sub(ask.Time); gap > 12*time.Second {
+				t.Errorf("iPXE took %s from its first DHCP message to its script", gap)
+			}
+		}
+	}
 	for _, kind := range []Kind{Script, Ticketed} {
 		if n := len(d.all(kind, nil)); n != 1 {
 			t.Errorf("%d events %q, expected 1", n, kind)
