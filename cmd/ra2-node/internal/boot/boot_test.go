@@ -63,7 +63,7 @@ func TestFiles(t *testing.T) {
 		Gateways: []string{"10.17.0.1"}, DNS: []string{"10.17.0.1"}, NTP: []string{"10.17.0.1"},
 		Hosts: map[string]string{"10.17.0.10": "api.edge", "fd00:17::10": "api.edge"}, Session: "very secret",
 	}
-	root := lay(t, map[string]string{"etc/hostname": "image\n", "outside": "kept\n"})
+	root := lay(t, map[string]string{"etc/hostname": "image\n", "outside": "kept\n", "usr/lib/os-release": ""})
 	if err := os.Symlink("../../outside", filepath.Join(root, "etc/resolv.conf")); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,26 @@ func layAll(root string, c agent.NodeConfig) error {
 			return err
 		}
 	}
+	return upToDate(root)
+}
+
+// upToDate tells systemd that the image's caches fit the image
+// (ConditionNeedsUpdate of systemd.unit(5)): they were made with it, and / is
+// new at each boot. It saves ten seconds on an emulated processor.
+func upToDate(root string) error {
+	usr, err := os.Stat(filepath.Join(root, "usr"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{"etc", "var"} {
+		path := filepath.Join(root, dir, ".updated")
+		if err := replace(path, fmt.Sprintf("TIMESTAMP_NSEC=%d\n", usr.ModTime().UnixNano())); err != nil {
+			return err
+		}
+		if err := os.Chtimes(path, usr.ModTime(), usr.ModTime()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

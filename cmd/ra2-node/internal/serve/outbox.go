@@ -40,7 +40,7 @@ func (o *outbox) put(r agent.Report) {
 }
 
 func (o *outbox) run(ctx context.Context) {
-	for pause := time.Second; ; {
+	for pause := firstPause; ; {
 		o.mu.Lock()
 		waiting := len(o.queue) > 0
 		var r agent.Report
@@ -58,7 +58,7 @@ func (o *outbox) run(ctx context.Context) {
 		}
 		err := o.to.Report(ctx, r)
 		if err == nil || refused(err) {
-			pause = time.Second
+			pause = firstPause
 			o.sent(r)
 			continue
 		}

@@ -22,6 +22,10 @@ const StateFile = boot.DataDir + "/ra2/state.json"
 // that failed.
 const pauseAfterFailure = 20 * time.Second
 
+// firstPause is the pause after the first try of a request that failed; the
+// network of a system that just started comes up within it. Later ones double.
+const firstPause = 250 * time.Millisecond
+
 // Words is what the service asks of the provisioner.
 type Words interface {
 	Word(ctx context.Context, h agent.Hello) (agent.Word, error)
@@ -103,7 +107,7 @@ func (s *Service) Serve(ctx context.Context) error {
 
 // ask gets a word, and tries again for ever.
 func (s *Service) ask(ctx context.Context) (agent.Word, error) {
-	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+	for pause := firstPause; ; pause = min(2*pause, 30*time.Second) {
 		s.out.drain(ctx) // the provisioner hears of the end before the next hello
 		word, err := s.Words.Word(ctx, agent.Hello{
 			Stage: agent.StageNode, Image: s.Config.Image, Generation: s.Config.Generation,
