@@ -61,7 +61,8 @@ func (r *Run) Plan(ctx context.Context) (Turn, error) {
 	return r.site(files, nil).Plan(ctx)
 }
 
-// Up brings hosts and cluster to what the inventory wants.
+// Up brings hosts and cluster to what the inventory wants. Where nothing is
+// left to do, or where the first look refuses, no port is opened.
 func (r *Run) Up(ctx context.Context) error {
 	files, err := findImage(ctx, r.options.Cache, r.want)
 	if err != nil {
@@ -70,8 +71,7 @@ func (r *Run) Up(ctx context.Context) error {
 	if err := r.keys(); err != nil {
 		return err
 	}
-	// Refuse what the controllers alone can refuse before any port is opened.
-	if _, err := r.Check(ctx); err != nil {
+	if turn, err := r.site(files, nil).Plan(ctx); err != nil || turn.Plan.Empty() {
 		return err
 	}
 	signals := &act.Signals{}
