@@ -140,8 +140,8 @@ func TestBudget(t *testing.T) {
 		t.Errorf("after %s: %v", time.Since(began), err)
 	}
 	var e *redfish.Error
-	if !errors.As(err, &e) || !e.Temporary() {
-		t.Errorf("not temporary: %v", err)
+	if !errors.As(err, &e) || !e.Temporary() || e.Status != http.StatusServiceUnavailable || !strings.Contains(e.Message, "the service is starting, [redacted]") {
+		t.Errorf("not its own words: %v", err)
 	}
 }
 

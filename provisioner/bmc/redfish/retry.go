@@ -1,6 +1,7 @@
 package redfish
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ func patience(k class) int {
 type retries struct {
 	tries    map[class]int
 	deadline time.Time
+	last     answer // the last refusal, kept for when the budget ends while waiting
 }
 
 type retriesKey struct{}
@@ -84,11 +86,23 @@ func (c *Client) again(ctx context.Context, resp *http.Response, err error) (boo
 		state.tries = map[class]int{}
 	}
 	state.tries[k]++
+	state.last = answer{}
+	if resp != nil {
+		data, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // evidence; half of it is better than none
+		state.last = answer{resp.StatusCode, resp.Header, data}
+		resp.Body = rest{io.MultiReader(bytes.NewReader(data), resp.Body), resp.Body}
+	}
 	if state.tries[k] >= patience(k) {
 		return false, err
 	}
 	c.wait(Wait{For: "an answer of the BMC", Last: fmt.Sprintf("%s, try %d", k, state.tries[k]), Deadline: state.deadline, Next: "the step fails with the BMC's last words"})
 	return true, nil
+}
+
+// rest is a body of which the beginning was read already.
+type rest struct {
+	io.Reader
+	io.Closer
 }
 
 func (c *Client) wait(w Wait) {

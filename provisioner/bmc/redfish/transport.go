@@ -130,7 +130,8 @@ func trust(err error) (hint string, ok bool) {
 // try sends one request, with retries as its method allows, and reads the
 // whole answer. The caller holds the queue.
 func (c *Client) try(ctx context.Context, method, path string, header http.Header, body []byte) (answer, error) {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, retriesKey{}, &retries{deadline: time.Now().Add(c.cfg.RetryBudget)}), c.cfg.RetryBudget)
+	parent, state := ctx, &retries{deadline: time.Now().Add(c.cfg.RetryBudget)}
+	ctx, cancel := context.WithDeadline(context.WithValue(ctx, retriesKey{}, state), state.deadline)
 	defer cancel()
 	var raw any
 	if body != nil {
@@ -151,6 +152,9 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 	}
 	c.authorize(req.Request)
 	resp, err := c.http.Do(req)
+	if err != nil && ctx.Err() != nil && parent.Err() == nil && state.last.status != 0 {
+		return state.last, nil // the budget ended: what the controller said last counts
+	}
 	if err != nil {
 		e := c.fail(method, path, errors.New(c.redact(err.Error())))
 		e.Err = unwrapTo(err, e.Err)
