@@ -21,6 +21,9 @@ func (s *servers) listen(ctx context.Context, key *ecdsa.PrivateKey, own netip.A
 	if err := onInterface(p.Interface, own); err != nil {
 		return err
 	}
+	if err := alone(ctx, p); err != nil {
+		return err
+	}
 	var all []netip.Addr
 	for _, n := range p.Networks {
 		all = append(all, n.Addr())
@@ -52,6 +55,22 @@ func (s *servers) listen(ctx context.Context, key *ecdsa.PrivateKey, own netip.A
 				s.failed <- err
 			}
 		})
+	}
+	return nil
+}
+
+// alone refuses to give addresses beside another DHCP server: which of the two
+// a host listens to would be a matter of luck.
+func alone(ctx context.Context, p inventory.Provisioning) error {
+	if p.DHCP != inventory.DHCPAuthoritative {
+		return nil
+	}
+	offers, err := netboot.Sniff(ctx, p.Interface, 2*time.Second)
+	if err != nil {
+		return fmt.Errorf("look for other DHCP servers on %s: %w", p.Interface, err)
+	}
+	if len(offers) > 0 {
+		return fmt.Errorf("another DHCP server answers on %s: %v; switch it off, or write provisioning.dhcp: proxy", p.Interface, offers)
 	}
 	return nil
 }

@@ -164,6 +164,9 @@ func (s *servers) booted(e netboot.Event) {
 		netboot.Asked: act.KindDHCP, netboot.Loader: act.KindLoader, netboot.Script: act.KindScript,
 		netboot.Progress: act.KindLoader, netboot.Fetched: act.KindLoader,
 	}
+	if e.Kind == netboot.Asked && e.Client.Persona == netboot.Plain {
+		return // an operating system that asks for a lease, not firmware
+	}
 	if kind, ok := kinds[e.Kind]; ok && e.Node != "" {
 		s.signals.Tell(e.Node, act.Signal{Kind: kind, Note: e.String()})
 		return

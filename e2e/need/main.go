@@ -43,7 +43,8 @@ func tools(task string) []tool {
 	}
 	peers := []tool{
 		{"dnsmasq", "dnsmasq-base", "is the site's DHCP server in the netboot tests"},
-		{"busybox", "busybox", "is the DHCP client in the netboot tests"},
+		{"udhcpc", "udhcpc", "is a DHCP client in the netboot tests"},
+		{"dhclient", "isc-dhcp-client", "is a DHCP client in the netboot tests"},
 		{"sgdisk", "gdisk", "reads our partition tables"},
 		{"cpio", "cpio", "reads our initrds"},
 		{"curl", "curl", "fetches by TFTP and HTTP"},
