@@ -81,9 +81,11 @@ func (r *Run) Up(ctx context.Context) error {
 		defer one.Unlock()
 		r.tell(ev)
 	}
-	if r.servers, err = serve(ctx, r.want, r.state, files, signals, notices(tell)); err != nil {
+	servers, err := serve(ctx, r.want, r.state, files, signals, notices(tell))
+	if err != nil {
 		return err
 	}
+	r.servers = servers
 	s := r.site(files, signals)
 	s.Engine.Tell = tell
 	return s.Converge(ctx)
