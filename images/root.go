@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/ra2-deploy/ra2-deploy/images/command"
+	"github.com/ra2-deploy/ra2-deploy/images/disk"
 )
 
 // files are laid over the Debian system as they lie here, mode 0644.
@@ -29,8 +30,10 @@ type system struct {
 }
 
 // emptied are folders whose contents no node needs: package lists and caches,
-// and Debian's own kernel hooks.
-var emptied = [...]string{"var/cache", "var/lib/apt", "var/log", "boot", "tmp", "run", "etc/kernel", "etc/initramfs-tools"}
+// Debian's own kernel hooks, and Perl's modules, which installing needed (they
+// came with keepalived's SNMP library: 40 MB).
+var emptied = [...]string{"var/cache", "var/lib/apt", "var/log", "boot", "tmp", "run", "etc/kernel", "etc/initramfs-tools",
+	"usr/share/perl", "usr/lib/x86_64-linux-gnu/perl"}
 
 // points are folders that the node's first step mounts something on.
 var points = [...]string{"data", "etc/kubernetes", "etc/cni/net.d", "etc/containerd/conf.d", "etc/chrony/conf.d", "etc/chrony/sources.d",
@@ -126,6 +129,13 @@ func (s system) layFiles(dir string) error {
 			return put(dir, name, []byte(strings.ReplaceAll(string(data), "@PAUSE@", s.pause)), 0o644)
 		})
 		if err != nil {
+			return err
+		}
+	}
+	// /usr never changes under /etc and /var: without these marks systemd
+	// rebuilds the linker's cache and others at each boot (systemd-update-done(8)).
+	for _, mark := range []string{"etc/.updated", "var/.updated"} {
+		if err := put(dir, mark, []byte("TIMESTAMP_NSEC="+disk.Epoch+"000000000\n"), 0o644); err != nil {
 			return err
 		}
 	}

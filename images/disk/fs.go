@@ -23,9 +23,10 @@ func Programs() map[string]string {
 	}
 }
 
-// epoch is the time stamp of everything in the image, so that the same content
-// gives the same bytes: 2026-01-01T00:00:00Z. FAT can't say 1970.
-const epoch = "1767225600"
+// Epoch is the time stamp of everything in the image, so that the same content
+// gives the same bytes: 2026-01-01T00:00:00Z, in seconds
+// since 1970. FAT can't say 1970.
+const Epoch = "1767225600"
 
 // ESP makes a FAT32 file system in the file out that holds files (path in the
 // file system to file on the host) and boots from BIOS with syslinux as well.
@@ -53,7 +54,7 @@ func ESP(ctx context.Context, out, seed string, files map[string]string) error {
 	}
 	steps = append(steps, []string{"syslinux", "--install", out})
 	for _, args := range steps {
-		if _, err := command.Run(ctx, command.Command{Args: args, Env: []string{"MTOOLS_SKIP_CHECK=1", "SOURCE_DATE_EPOCH=" + epoch}}); err != nil {
+		if _, err := command.Run(ctx, command.Command{Args: args, Env: []string{"MTOOLS_SKIP_CHECK=1", "SOURCE_DATE_EPOCH=" + Epoch}}); err != nil {
 			return fmt.Errorf("make system partition: %w", err)
 		}
 	}
@@ -64,7 +65,7 @@ func ESP(ctx context.Context, out, seed string, files map[string]string) error {
 // lz4: of a Debian tree 153 MB instead of 267 MB are written to each disk and
 // read back, at the price of a download 15 MB larger (101 against 86, zstd -3).
 func Erofs(ctx context.Context, out, seed, dir string) error {
-	_, err := command.Run(ctx, command.Command{Args: []string{"mkfs.erofs", "--quiet", "-zlz4", "-T" + epoch, "-U", NewGUID(seed, "erofs").String(), out, dir}})
+	_, err := command.Run(ctx, command.Command{Args: []string{"mkfs.erofs", "--quiet", "-zlz4", "-T" + Epoch, "-U", NewGUID(seed, "erofs").String(), out, dir}})
 	if err != nil {
 		return fmt.Errorf("make root file system: %w", err)
 	}
@@ -89,7 +90,7 @@ func Ext4(ctx context.Context, out, seed, label, dir string) error {
 	}
 	id := NewGUID(seed, "ext4").String()
 	_, err = command.Run(ctx, command.Command{
-		Env: []string{"SOURCE_DATE_EPOCH=" + epoch, "E2FSPROGS_FAKE_TIME=" + epoch},
+		Env: []string{"SOURCE_DATE_EPOCH=" + Epoch, "E2FSPROGS_FAKE_TIME=" + Epoch},
 		Args: []string{"mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "1", "-I", "256", "-J", "size=16",
 			"-O", "64bit,metadata_csum,^orphan_file,^metadata_csum_seed", "-L", label, "-U", id,
 			"-E", "hash_seed=" + id + ",root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard", "-d", dir, out},
