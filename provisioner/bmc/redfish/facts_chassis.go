@@ -252,7 +252,7 @@ func (c *Client) interfaces(ctx context.Context, s computerSystem, out *facts.BM
 		}
 		return nil
 	})
-	if err == nil && len(found) > 0 {
+	if err == nil && len(found) > len(out.Ports) { // else the adapters tell more: speeds and abilities
 		out.Ports = found
 	}
 	return err

@@ -127,6 +127,24 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// TestInPOST: settings are refused while the host is in POST, and taken after.
+func TestInPOST(t *testing.T) {
+	left := 2
+	m := machine(t, lab.Config{})
+	c, _ := open(t, front(m, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPatch || left == 0 {
+			return false
+		}
+		left--
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"@Message.ExtendedInfo":[{"MessageId":"iLO.2.14.UnableToModifyDuringSystemPOST"}]}}`)
+		return true
+	}), nil)
+	if err := c.SetBoot(t.Context(), redfish.UEFIPXE); err != nil || left != 0 {
+		t.Error(left, err)
+	}
+}
+
 // TestBudget: a controller that is busy for ever ends with its own words.
 func TestBudget(t *testing.T) {
 	c, _ := open(t, front(machine(t, lab.Config{}), func(w http.ResponseWriter, r *http.Request) bool {

@@ -68,9 +68,10 @@ func (c *Client) again(ctx context.Context, resp *http.Response, err error) (boo
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	k := status(err)
+	k, said := status(err), answer{}
 	if err == nil {
-		k = statusOf(resp.StatusCode)
+		said = peek(resp)
+		k = statusOf(said)
 	}
 	if k == fine || k == final {
 		return false, err
@@ -86,17 +87,22 @@ func (c *Client) again(ctx context.Context, resp *http.Response, err error) (boo
 		state.tries = map[class]int{}
 	}
 	state.tries[k]++
-	state.last = answer{}
-	if resp != nil {
-		data, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // evidence; half of it is better than none
-		state.last = answer{resp.StatusCode, resp.Header, data}
-		resp.Body = rest{io.MultiReader(bytes.NewReader(data), resp.Body), resp.Body}
-	}
+	state.last = said
 	if state.tries[k] >= patience(k) {
 		return false, err
 	}
 	c.wait(Wait{For: "an answer of the BMC", Last: fmt.Sprintf("%s, try %d", k, state.tries[k]), Deadline: state.deadline, Next: "the step fails with the BMC's last words"})
 	return true, nil
+}
+
+// peek returns the beginning of a refusal and leaves the answer as it was.
+func peek(resp *http.Response) answer {
+	if resp.StatusCode < 400 {
+		return answer{status: resp.StatusCode}
+	}
+	data, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // evidence; half of it is better than none
+	resp.Body = rest{io.MultiReader(bytes.NewReader(data), resp.Body), resp.Body}
+	return answer{resp.StatusCode, resp.Header, data}
 }
 
 // rest is a body of which the beginning was read already.
@@ -111,9 +117,13 @@ func (c *Client) wait(w Wait) {
 	}
 }
 
-// statusOf classes an answer.
-func statusOf(code int) class {
-	switch code {
+// statusOf classes an answer. Some controllers refuse settings while the host
+// is in POST with 400 and this message (iLO message registry).
+func statusOf(a answer) class {
+	if a.status == http.StatusBadRequest && bytes.Contains(a.body, []byte("UnableToModifyDuringSystemPOST")) {
+		return changing
+	}
+	switch a.status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return busy
 	case http.StatusConflict:

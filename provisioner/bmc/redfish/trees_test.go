@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"testing"
@@ -30,6 +31,15 @@ func (t tree) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body)
+}
+
+// off makes all systems of the tree switched off.
+func (t tree) off() {
+	for path, body := range t {
+		if strings.HasPrefix(path, "/redfish/v1/systems/") && strings.Count(path, "/") == 4 {
+			t[path] = regexp.MustCompile(`"PowerState"\s*:\s*"On"`).ReplaceAll(body, []byte(`"PowerState":"Off"`))
+		}
+	}
 }
 
 func readTree(t *testing.T, file string) tree {
@@ -81,7 +91,15 @@ func TestTrees(t *testing.T) {
 	sort.Strings(files)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".tar.zst"), func(t *testing.T) {
-			server := httptest.NewTLSServer(readTree(t, file))
+			recorded := readTree(t, file)
+			server := httptest.NewTLSServer(front(recorded, func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "ComputerSystem.Reset") {
+					recorded.off()
+					w.WriteHeader(http.StatusNoContent)
+					return true
+				}
+				return false
+			}))
 			defer server.Close()
 			count := 0
 			c, err := redfish.New(redfish.Config{Host: "n", URL: server.URL, Username: "u", Password: secret.New("secret-of-tree"),
@@ -103,6 +121,9 @@ func TestTrees(t *testing.T) {
 			}
 			t.Logf("%d requests, %d processors, %d attributes, %d pending, %d ports, %d drives, %d slots", count,
 				len(seen.Processors), len(seen.BIOS), len(seen.PendingBIOS), len(seen.Ports), len(seen.Drives), len(seen.Slots))
+			if err := c.Power(t.Context(), redfish.Off); err != nil {
+				t.Errorf("power off: %v", err)
+			}
 			if testing.Verbose() {
 				seen.BIOS, seen.PendingBIOS = nil, nil
 				t.Logf("%+v", seen)
