@@ -45,7 +45,7 @@ func (c *Client) Reach(ctx context.Context) (evidence []string, err error) {
 	if err := s.removeProbes(ctx); err != nil { // of a run that was cut short
 		return nil, err
 	}
-	server, err := s.startProbe(ctx, "server", to, "serve", ":"+probePort)
+	server, err := s.startProbe(ctx, "server", to, "serve", "-listen", ":"+probePort)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,8 @@ func (c *Client) Reach(ctx context.Context) (evidence []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"get", "--timeout", "5s"}
+	// A pod that runs listens a moment later.
+	args := []string{"get", "-timeout", "5s", "-tries", "5"}
 	for _, ip := range server.Status.PodIPs {
 		args = append(args, "http://"+net.JoinHostPort(ip.IP, probePort)+"/")
 	}
