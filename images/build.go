@@ -16,9 +16,16 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/guest"
 )
 
-// recipe counts the changes of this package that give other images from the
-// same inputs.
-const recipe = 1
+// Recipes count the changes of this package that give other results from the
+// same inputs; each is part of its result's key, and all are of an image's.
+const (
+	treeRecipe      = 1
+	packageRecipe   = 1
+	programRecipe   = 1
+	containerRecipe = 1
+	dataRecipe      = 2
+	imageRecipe     = 1
+)
 
 // builder is one build: what is wanted, from what, where to.
 type builder struct {
@@ -136,12 +143,12 @@ func (b *builder) inputsKey() (string, error) {
 	spec := b.spec
 	spec.Node = ""
 	in := struct {
-		Recipe       int
+		Recipes      [6]int
 		Spec         Spec
 		Node, Files  string
 		Distribution Distribution
 		Content      any
-	}{recipe, spec, node, laid, b.distro, nil}
+	}{[...]int{treeRecipe, packageRecipe, programRecipe, containerRecipe, dataRecipe, imageRecipe}, spec, node, laid, b.distro, nil}
 	if b.spec.Kubernetes {
 		in.Content = []any{b.compiler, b.lock.Modules, b.lock.Containers, guest.Sources()}
 	}

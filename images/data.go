@@ -71,6 +71,9 @@ func fillStore(ctx context.Context, containerd, ctr, root string, archives map[s
 	if stopErr := s.stop(); err == nil {
 		err = stopErr
 	}
+	if err == nil {
+		err = s.packedLayers(func(digest string) error { return os.Remove(filepath.Join(s.blobs(), digest)) })
+	}
 	if err != nil {
 		return fmt.Errorf("fill the image store: %w", err)
 	}
@@ -149,26 +152,32 @@ func (s *store) fill(ctx context.Context, archives map[string]string) error {
 			return err
 		}
 	}
-	return s.dropLayers(ctx)
+	// Nobody reads the packed layers once they are unpacked. containerd forgets
+	// them here, as the CRI plugin's discard_unpacked_layers does; it would
+	// remove the files at some later time.
+	return s.packedLayers(func(digest string) error { return s.run(ctx, "content", "rm", "sha256:"+digest) })
 }
 
-// dropLayers removes the packed layers, which nobody reads once they are
-// unpacked (what the CRI plugin's discard_unpacked_layers does).
-func (s *store) dropLayers(ctx context.Context) error {
-	blobs := filepath.Join(s.root, "io.containerd.content.v1.content/blobs/sha256")
-	all, err := os.ReadDir(blobs)
+// blobs is the folder of the content store's files, named by their digest.
+func (s *store) blobs() string {
+	return filepath.Join(s.root, "io.containerd.content.v1.content/blobs/sha256")
+}
+
+// packedLayers calls do with the digest of each packed layer.
+func (s *store) packedLayers(do func(digest string) error) error {
+	all, err := os.ReadDir(s.blobs())
 	if err != nil {
 		return err
 	}
 	for _, blob := range all {
-		packed, err := isGzip(filepath.Join(blobs, blob.Name()))
+		packed, err := isGzip(filepath.Join(s.blobs(), blob.Name()))
 		if err != nil {
 			return err
 		}
 		if !packed {
 			continue
 		}
-		if err := s.run(ctx, "content", "rm", "sha256:"+blob.Name()); err != nil {
+		if err := do(blob.Name()); err != nil {
 			return err
 		}
 	}
