@@ -13,6 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// UnfitError says that a disk can't take the image, and never will: a person
+// chooses another one or makes it fit.
+type UnfitError struct {
+	Disk, Reason string
+}
+
+func (e *UnfitError) Error() string { return "disk " + e.Disk + " " + e.Reason }
+
 // Device is an opened disk, or a file that stands for one.
 type Device struct {
 	f      *os.File
@@ -35,7 +43,7 @@ func Open(path string) (*Device, error) {
 	}
 	f, err := os.OpenFile(path, flags, 0)
 	if errors.Is(err, unix.EBUSY) {
-		return nil, fmt.Errorf("open disk %s: it is mounted or held by another program: %w", path, err)
+		return nil, &UnfitError{path, "is mounted or held by another program"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open disk: %w", err)
@@ -67,7 +75,7 @@ func (d *Device) sectors() error {
 	}
 	size, err := unix.IoctlGetInt(int(d.f.Fd()), unix.BLKSSZGET)
 	if err == nil && size != 512 {
-		return fmt.Errorf("disk %s has logical blocks of %d bytes and the image is made for 512: format the drive to 512e", d.f.Name(), size)
+		return &UnfitError{d.f.Name(), fmt.Sprintf("has logical blocks of %d bytes and the image is made for 512: format the drive to 512e", size)}
 	}
 	return nil
 }

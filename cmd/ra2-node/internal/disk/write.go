@@ -49,7 +49,7 @@ type sum struct {
 // From its first moment on, and after any failure, the disk doesn't boot.
 func Write(ctx context.Context, dev *Device, raw io.Reader, want Want, tell Progress) (*Written, error) {
 	if want.Bytes > dev.bytes {
-		return nil, fmt.Errorf("the image has %d bytes and the disk %d: it doesn't fit", want.Bytes, dev.bytes)
+		return nil, &UnfitError{dev.f.Name(), fmt.Sprintf("has %d bytes and the image %d: it doesn't fit", dev.bytes, want.Bytes)}
 	}
 	if err := dev.blank(); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func Write(ctx context.Context, dev *Device, raw io.Reader, want Want, tell Prog
 // start of the disk and its end, where the backup table stands.
 func (d *Device) blank() error {
 	if d.bytes < 2*Head {
-		return fmt.Errorf("the disk has only %d bytes", d.bytes)
+		return &UnfitError{d.f.Name(), fmt.Sprintf("has only %d bytes", d.bytes)}
 	}
 	zeros, err := aligned(Head + 4096)
 	if err != nil {
@@ -111,7 +111,7 @@ func (w *Written) stream(ctx context.Context, raw io.Reader, digest hash.Hash, t
 			return fmt.Errorf("read the image after %d bytes: %w", w.size, err)
 		}
 		if w.size+int64(n) > w.dev.bytes {
-			return fmt.Errorf("the image is longer than the disk (%d bytes)", w.dev.bytes)
+			return &UnfitError{w.dev.f.Name(), fmt.Sprintf("has %d bytes and the image is longer than the disk", w.dev.bytes)}
 		}
 		<-hashed // of the chunk before: its buffer is free for the next turn
 		go func() { digest.Write(buf[:n]); hashed <- struct{}{} }()

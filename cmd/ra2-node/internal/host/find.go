@@ -32,6 +32,13 @@ func (e *NoDiskError) Error() string {
 	return text.String()
 }
 
+// HeldDiskError says that something stands on the disk: a volume group, RAID.
+type HeldDiskError struct{ Disk Disk }
+
+func (e *HeldDiskError) Error() string {
+	return fmt.Sprintf("disk %s is in use by %s", e.Disk, strings.Join(e.Disk.Holders, ", "))
+}
+
 // FindDisk returns the one disk with this serial number or WWN ("serial:<s>",
 // "wwn:<w>").
 func FindDisk(disks []Disk, want string) (Disk, error) {
@@ -50,7 +57,7 @@ func FindDisk(disks []Disk, want string) (Disk, error) {
 		return Disk{}, &NoDiskError{Want: want, Same: len(found), Have: disks}
 	}
 	if len(found[0].Holders) > 0 {
-		return Disk{}, fmt.Errorf("disk %s is in use by %s", found[0], strings.Join(found[0].Holders, ", "))
+		return Disk{}, &HeldDiskError{found[0]}
 	}
 	return found[0], nil
 }

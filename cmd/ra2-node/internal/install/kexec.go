@@ -28,7 +28,7 @@ func (w *worker) kexec(ctx context.Context, a agent.Action) error {
 		w.sys.Say("starting the installed system's kernel")
 		loadErr = pid1.StartKernel()
 	}
-	w.tell.report(ctx, agent.Report{Phase: a.Name, Status: "noted", Note: "restarting through the firmware: " + loadErr.Error()})
+	w.tell.report(ctx, agent.Report{Phase: a.Name, Status: agent.StatusNoted, Note: "restarting through the firmware: " + loadErr.Error()})
 	return w.restart(loadErr.Error())
 }
 

@@ -2,9 +2,12 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/disk"
+	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/host"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 )
 
@@ -39,7 +42,20 @@ func (t *teller) failed(ctx context.Context, err error) {
 	if err == nil {
 		return
 	}
-	t.report(ctx, agent.Report{Status: "failed", Note: err.Error()})
+	report := agent.Report{Status: agent.StatusFailed, Note: err.Error(), Held: held(err), Next: "the machine restarts"}
+	if report.Held {
+		report.Next = "correct the disk in the inventory, or the machine's disks"
+	}
+	t.report(ctx, report)
+}
+
+// held reports whether a person is needed: the disk isn't the one that the
+// inventory names, or can't take the image.
+func held(err error) bool {
+	var none *host.NoDiskError
+	var inUse *host.HeldDiskError
+	var unfit *disk.UnfitError
+	return errors.As(err, &none) || errors.As(err, &inUse) || errors.As(err, &unfit)
 }
 
 // progress tells how far the work is, not too often. what names the disk.
@@ -55,7 +71,7 @@ func (t *teller) progress(ctx context.Context, what string) func(doing string, d
 		}
 		if now.Sub(t.toUp) >= reportEvery {
 			t.toUp = now
-			go t.report(ctx, agent.Report{Status: "noted", Note: line(doing, what, done, total, now.Sub(t.begun))})
+			go t.report(ctx, agent.Report{Status: agent.StatusNoted, Note: line(doing, what, done, total, now.Sub(t.begun))})
 		}
 	}
 }

@@ -76,11 +76,11 @@ func (w *worker) one(ctx context.Context, a agent.Action) error {
 	defer cancel()
 	begun := time.Now()
 	w.sys.Say("action %s (%s), at most %s", a.Name, a.Image, limit)
-	w.tell.report(ctx, agent.Report{Phase: a.Name, Status: "started"})
+	w.tell.report(ctx, agent.Report{Phase: a.Name, Status: agent.StatusStarted})
 	if err := w.known[a.Image](ctx, a); err != nil {
 		return err
 	}
-	w.tell.report(ctx, agent.Report{Phase: a.Name, Status: "done", Took: time.Since(begun).Milliseconds()})
+	w.tell.report(ctx, agent.Report{Phase: a.Name, Status: agent.StatusDone, Took: time.Since(begun).Milliseconds()})
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (w *worker) finish(ctx context.Context) error {
 		return fmt.Errorf("close disk: %w", err)
 	}
 	w.sys.Say("the image is on the disk and was read back")
-	w.tell.report(ctx, agent.Report{Mark: step.MarkWritten, Status: "noted", Note: "the image is on the disk and was read back"})
+	w.tell.report(ctx, agent.Report{Mark: step.MarkWritten, Status: agent.StatusNoted, Note: "the image is on the disk and was read back"})
 	return nil
 }
 
