@@ -128,7 +128,7 @@ func (c *Client) Close(ctx context.Context) error {
 		return nil
 	}
 	a, err := c.try(ctx, http.MethodDelete, c.login.path, nil, nil)
-	c.login = login{refused: c.login.refused}
+	c.login = login{refused: c.login.refused, never: c.login.never}
 	if err != nil {
 		return err
 	}

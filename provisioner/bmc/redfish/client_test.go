@@ -42,8 +42,9 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// TestOneSession uses one client from many goroutines: one login, one request
-// at a time, and a logout.
+// TestOneSession uses one client from many goroutines: one request at a time,
+// no session and no write while it only looks, one login with the first change,
+// and a logout.
 func TestOneSession(t *testing.T) {
 	m := machine(t, lab.Config{})
 	var now, most atomic.Int32
@@ -63,6 +64,14 @@ func TestOneSession(t *testing.T) {
 	wg.Wait()
 	if most.Load() != 1 {
 		t.Errorf("%d requests at a time", most.Load())
+	}
+	for _, line := range seen.seen {
+		if !strings.HasPrefix(line, "GET ") {
+			t.Errorf("a look sent %s", line)
+		}
+	}
+	if err := c.SetBoot(t.Context(), redfish.UEFIHTTP); err != nil {
+		t.Fatal(err)
 	}
 	if n := seen.count("POST /redfish/v1/SessionService/Sessions"); n != 1 || m.Sessions() != 1 {
 		t.Errorf("%d logins, %d sessions", n, m.Sessions())

@@ -16,6 +16,7 @@ type login struct {
 	token   secret.Value // X-Auth-Token of the session; empty before the first request
 	path    string       // of the session, to delete it
 	basic   bool         // the controller has no session for us
+	never   bool         // the controller refuses basic authentication
 	refused int          // answers 401 in a row
 }
 
@@ -29,14 +30,30 @@ func (c *Client) authorize(r *http.Request) {
 	switch {
 	case !c.login.token.Empty():
 		r.Header.Set("X-Auth-Token", c.login.token.Reveal())
-	case c.login.basic:
+	case c.login.basic, c.looks(r.Method) && r.URL.Path != rootPath+"/":
 		r.SetBasicAuth(c.cfg.Username, c.cfg.Password.Reveal())
 	}
+}
+
+// looks reports whether a request only looks, before anything was changed:
+// such ones prove themselves by basic authentication, so that a look opens no
+// session, writes nothing and leaves nothing behind. The session comes with
+// the first change, or where basic authentication is refused.
+func (c *Client) looks(method string) bool {
+	return method == http.MethodGet && c.login.token.Empty() && !c.login.never
 }
 
 // exchange sends one request as the logged-in user. A session that the
 // controller forgot is opened anew, once.
 func (c *Client) exchange(ctx context.Context, method, path string, header http.Header, body []byte) (answer, error) {
+	if c.looks(method) && c.login.refused < maxRefused {
+		a, err := c.try(ctx, method, path, header, body)
+		if err != nil || a.status != http.StatusUnauthorized {
+			return a, err
+		}
+		c.login.refused++
+		c.login.never = true
+	}
 	if err := c.open(ctx); err != nil {
 		return answer{}, err
 	}
@@ -65,7 +82,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, header http.
 	return a, err
 }
 
-// open makes the session before the first request (DSP0266, "Redfish session
+// open makes the session before the first change (DSP0266, "Redfish session
 // login authentication"), or falls back to basic authentication.
 func (c *Client) open(ctx context.Context) error {
 	if c.login.refused >= maxRefused {
