@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 )
 
 // Install is what the install workflow of one host needs to know. URLs may be
@@ -37,34 +37,34 @@ type workflow struct {
 }
 
 type task struct {
-	Name    string         `json:"name"`
-	Worker  string         `json:"worker"`
-	Volumes []string       `json:"volumes"`
-	Actions []agent.Action `json:"actions"`
+	Name    string        `json:"name"`
+	Worker  string        `json:"worker"`
+	Volumes []string      `json:"volumes"`
+	Actions []wire.Action `json:"actions"`
 }
 
 // InstallActions returns the ordered actions of an installation: write the
 // image and read it back, lay the node's configuration, start the new system.
-func InstallActions(in Install) ([]agent.Action, error) {
+func InstallActions(in Install) ([]wire.Action, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	return []agent.Action{
+	return []wire.Action{
 		{
-			Name: "write the image", Image: agent.ActionImage2Disk, Timeout: 1200,
+			Name: "write the image", Image: wire.ActionImage2Disk, Timeout: 1200,
 			Environment: map[string]string{
-				agent.EnvImageURL: in.ImageURL, agent.EnvImageDigest: in.Image, agent.EnvImageBytes: strconv.FormatInt(in.Bytes, 10),
-				agent.EnvCompressed: "true", agent.EnvDisk: in.Disk,
+				wire.EnvImageURL: in.ImageURL, wire.EnvImageDigest: in.Image, wire.EnvImageBytes: strconv.FormatInt(in.Bytes, 10),
+				wire.EnvCompressed: "true", wire.EnvDisk: in.Disk,
 			},
 		}, {
-			Name: "write the node's configuration", Image: agent.ActionNodeConfig, Timeout: 120,
-			Environment: map[string]string{agent.EnvDisk: in.Disk},
+			Name: "write the node's configuration", Image: wire.ActionNodeConfig, Timeout: 120,
+			Environment: map[string]string{wire.EnvDisk: in.Disk},
 		}, {
-			Name: "start the installed system", Image: agent.ActionKexec, Timeout: 120,
+			Name: "start the installed system", Image: wire.ActionKexec, Timeout: 120,
 			Environment: map[string]string{
-				agent.EnvKernelURL: in.KernelURL, agent.EnvKernelDigest: in.KernelDigest,
-				agent.EnvInitrdURL: in.InitrdURL, agent.EnvInitrdDigest: in.InitrdDigest,
-				agent.EnvCommandLine: in.KernelLine,
+				wire.EnvKernelURL: in.KernelURL, wire.EnvKernelDigest: in.KernelDigest,
+				wire.EnvInitrdURL: in.InitrdURL, wire.EnvInitrdDigest: in.InitrdDigest,
+				wire.EnvCommandLine: in.KernelLine,
 			},
 		},
 	}, nil

@@ -10,7 +10,7 @@ import (
 	"text/template"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 )
 
 //go:embed keepalived.conf.tmpl
@@ -31,7 +31,7 @@ type keepalived struct {
 // Keepalived returns keepalived's configuration for one control plane. The
 // first virtual address is elected (VRRP version 3, RFC 9568), that of the
 // other family goes with it. The name of the interface is left to the node: see
-// agent.InterfacePlaceholder.
+// wire.InterfacePlaceholder.
 func Keepalived(c inventory.Cluster, n inventory.Node) ([]byte, error) {
 	e := c.Kubernetes.Endpoint
 	if len(e.VIPs) == 0 {
@@ -41,7 +41,7 @@ func Keepalived(c inventory.Cluster, n inventory.Node) ([]byte, error) {
 		return nil, fmt.Errorf("render keepalived's configuration: %q is no host name", n.Name)
 	}
 	k := keepalived{
-		Node: n.Name, Interface: agent.InterfacePlaceholder,
+		Node: n.Name, Interface: wire.InterfacePlaceholder,
 		Local:    net.JoinHostPort(loopback(e.VIPs[0]), strconv.Itoa(int(e.Port))),
 		RouterID: routerID(e.VIPs[0]), VIP: virtual(e.VIPs[0]),
 	}

@@ -35,8 +35,8 @@ func kubeletConfiguration() kubeletv1beta1.KubeletConfiguration {
 func proxyConfiguration() proxyv1alpha1.KubeProxyConfiguration {
 	zero, leave := int32(0), metav1.Duration{}
 	return proxyv1alpha1.KubeProxyConfiguration{
-		TypeMeta:  metav1.TypeMeta{APIVersion: proxyv1alpha1.SchemeGroupVersion.String(), Kind: "KubeProxyConfiguration"},
-		Mode:      "nftables",
+		TypeMeta: metav1.TypeMeta{APIVersion: proxyv1alpha1.SchemeGroupVersion.String(), Kind: "KubeProxyConfiguration"},
+		Mode:     "nftables",
 		Conntrack: proxyv1alpha1.KubeProxyConntrackConfiguration{
 			MaxPerCore: &zero, Min: &zero,
 			TCPEstablishedTimeout: &leave, TCPCloseWaitTimeout: &leave,

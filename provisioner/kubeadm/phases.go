@@ -6,36 +6,36 @@ import (
 	"strings"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 )
 
-// minute is the unit of agent.Phase.Timeout.
+// minute is the unit of wire.Phase.Timeout.
 const minute int64 = 60
 
 // Form is the order for the first control plane: kubeadm init, phase by phase.
 // extra are files that the node needs beside those of kubeadm (keepalived's
 // configuration at KeepalivedPath).
-func Form(in Input, pki PKI, extra ...agent.File) (agent.Join, error) {
+func Form(in Input, pki PKI, extra ...wire.File) (wire.Join, error) {
 	config, err := Init(in)
 	if err != nil {
-		return agent.Join{}, err
+		return wire.Join{}, err
 	}
 	files := append(pki.Files(), configFile(config), resolvConf(in.Cluster.Provisioning))
-	return agent.Join{Files: append(files, extra...), Phases: initPhases()}, nil
+	return wire.Join{Files: append(files, extra...), Phases: initPhases()}, nil
 }
 
 // JoinNode is the order for a node that joins a cluster that was formed, as
 // control plane or as worker as its inventory says.
-func JoinNode(in Input, pki PKI, extra ...agent.File) (agent.Join, error) {
+func JoinNode(in Input, pki PKI, extra ...wire.File) (wire.Join, error) {
 	config, err := Join(in)
 	if err != nil {
-		return agent.Join{}, err
+		return wire.Join{}, err
 	}
 	discovery, err := pki.Kubeconfig(in.Cluster.Name, "https://"+endpoint(in.Cluster.Kubernetes), "", Leaf{})
 	if err != nil {
-		return agent.Join{}, fmt.Errorf("render the discovery file of %s: %w", in.Node.Name, err)
+		return wire.Join{}, fmt.Errorf("render the discovery file of %s: %w", in.Node.Name, err)
 	}
-	files := []agent.File{
+	files := []wire.File{
 		configFile(config),
 		resolvConf(in.Cluster.Provisioning),
 		{Path: DiscoveryPath, Mode: 0o600, Data: []byte(discovery.Reveal())},
@@ -43,21 +43,21 @@ func JoinNode(in Input, pki PKI, extra ...agent.File) (agent.Join, error) {
 	if !in.Node.ControlPlane {
 		// A worker must not have ca.crt yet: kubeadm writes it, and its preflight
 		// takes an existing one for the remains of another cluster.
-		return agent.Join{Files: append(files, extra...), Phases: workerPhases()}, nil
+		return wire.Join{Files: append(files, extra...), Phases: workerPhases()}, nil
 	}
 	files = append(pki.Files(), files...)
-	return agent.Join{Files: append(files, extra...), Phases: controlPlanePhases()}, nil
+	return wire.Join{Files: append(files, extra...), Phases: controlPlanePhases()}, nil
 }
 
-func configFile(config []byte) agent.File {
-	return agent.File{Path: ConfigPath, Mode: 0o600, Data: config}
+func configFile(config []byte) wire.File {
+	return wire.File{Path: ConfigPath, Mode: 0o600, Data: config}
 }
 
 // resolvConf is what pods resolve by. CoreDNS refuses to start when it has no
 // name server to forward to, so a site without one gets an address that never
 // answers (192.0.2.1, RFC 5737): names outside of the cluster then fail, names
 // inside don't.
-func resolvConf(p inventory.Provisioning) agent.File {
+func resolvConf(p inventory.Provisioning) wire.File {
 	servers := p.DNS
 	if len(servers) == 0 {
 		servers = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1})}
@@ -66,24 +66,24 @@ func resolvConf(p inventory.Provisioning) agent.File {
 	for _, s := range servers {
 		fmt.Fprintf(&text, "nameserver %s\n", s)
 	}
-	return agent.File{Path: ResolvConfPath, Mode: 0o644, Data: []byte(text.String())}
+	return wire.File{Path: ResolvConfPath, Mode: 0o644, Data: []byte(text.String())}
 }
 
 // keepalived is up before the API server; it takes the address only when the
 // API server answers /readyz.
-func keepalived() agent.Phase {
-	return agent.Phase{Name: "keepalived", Command: []string{"systemctl", "restart", "keepalived.service"}, Tries: 3, Timeout: 1 * minute}
+func keepalived() wire.Phase {
+	return wire.Phase{Name: "keepalived", Command: []string{"systemctl", "restart", "keepalived.service"}, Tries: 3, Timeout: 1 * minute}
 }
 
 // initPhases are the phases of "kubeadm init" that apply here, in kubeadm's
 // order. upload-certs is left out (the keys come as files), and
 // show-join-command, which would print a token.
-func initPhases() []agent.Phase {
-	phase := func(name string, tries int, minutes int64, args ...string) agent.Phase {
+func initPhases() []wire.Phase {
+	phase := func(name string, tries int, minutes int64, args ...string) wire.Phase {
 		command := append(append([]string{"kubeadm", "init", "phase"}, strings.Fields(name)...), "--config", ConfigPath)
-		return agent.Phase{Name: "init " + name, Command: append(command, args...), Tries: tries, Timeout: minutes * minute}
+		return wire.Phase{Name: "init " + name, Command: append(command, args...), Tries: tries, Timeout: minutes * minute}
 	}
-	return []agent.Phase{
+	return []wire.Phase{
 		keepalived(),
 		phase("preflight", 5, 3),
 		phase("certs all", 3, 2),
@@ -106,8 +106,8 @@ func initPhases() []agent.Phase {
 // controlPlanePhases are the phases of "kubeadm join" for another control
 // plane. etcd-join has the most tries: kubeadm gives each call to etcd two
 // seconds, and a learner can't be promoted before it has caught up.
-func controlPlanePhases() []agent.Phase {
-	return []agent.Phase{
+func controlPlanePhases() []wire.Phase {
+	return []wire.Phase{
 		keepalived(),
 		joinPhase("preflight", 5, 5),
 		joinPhase("control-plane-prepare certs", 5, 4),
@@ -125,8 +125,8 @@ func controlPlanePhases() []agent.Phase {
 }
 
 // workerPhases are the phases of "kubeadm join" for a worker.
-func workerPhases() []agent.Phase {
-	return []agent.Phase{
+func workerPhases() []wire.Phase {
+	return []wire.Phase{
 		joinPhase("preflight", 5, 5),
 		joinPhase("kubelet-start", 5, 5),
 		// As a phase of its own this one wants admin.conf, which a worker never has
@@ -136,16 +136,16 @@ func workerPhases() []agent.Phase {
 	}
 }
 
-func joinPhase(name string, tries int, minutes int64) agent.Phase {
+func joinPhase(name string, tries int, minutes int64) wire.Phase {
 	command := append(append([]string{"kubeadm", "join", "phase"}, strings.Fields(name)...), "--config", ConfigPath)
-	return agent.Phase{Name: "join " + name, Command: command, Tries: tries, Timeout: minutes * minute}
+	return wire.Phase{Name: "join " + name, Command: command, Tries: tries, Timeout: minutes * minute}
 }
 
 // only runs one phase by skipping all others. "kubeadm init phase
 // wait-control-plane" and its sister of join take no --config: they would fall
 // back to the address of the default route and to a version found on the internet.
-func only(command, name string, tries int, minutes int64, skip ...string) agent.Phase {
-	return agent.Phase{
+func only(command, name string, tries int, minutes int64, skip ...string) wire.Phase {
+	return wire.Phase{
 		Name:    command + " " + name,
 		Command: []string{"kubeadm", command, "--config", ConfigPath, "--skip-phases", strings.Join(skip, ",")},
 		Tries:   tries, Timeout: minutes * minute,

@@ -14,11 +14,11 @@ import (
 	"github.com/spf13/cobra"
 	kubeadmcmd "k8s.io/kubernetes/cmd/kubeadm/app/cmd"
 
-	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 )
 
 // lay writes files below dir, as ra2-node does below /.
-func lay(t testing.TB, dir string, files []agent.File) {
+func lay(t testing.TB, dir string, files []wire.File) {
 	t.Helper()
 	for _, f := range files {
 		path := filepath.Join(dir, f.Path)
@@ -31,11 +31,11 @@ func lay(t testing.TB, dir string, files []agent.File) {
 	}
 }
 
-func orders(t *testing.T) map[string]agent.Join {
+func orders(t *testing.T) map[string]wire.Join {
 	t.Helper()
 	c, pki := site(3, 3, true), testPKI(t)
-	extra := agent.File{Path: KeepalivedPath, Mode: 0o644, Data: []byte("vrrp_instance x {}\n")}
-	out := map[string]agent.Join{}
+	extra := wire.File{Path: KeepalivedPath, Mode: 0o644, Data: []byte("vrrp_instance x {}\n")}
+	out := map[string]wire.Join{}
 	var err error
 	if out["form"], err = Form(input(c, 0), pki, extra); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func TestPhasesExist(t *testing.T) {
 
 // checkSkipped checks that a command of only() leaves out all phases but the
 // ones that it is meant to run.
-func checkSkipped(t *testing.T, cmd *cobra.Command, p agent.Phase) {
+func checkSkipped(t *testing.T, cmd *cobra.Command, p wire.Phase) {
 	i := slices.Index(p.Command, "--skip-phases")
 	if i < 0 {
 		return

@@ -12,7 +12,7 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
 )
 
@@ -107,11 +107,11 @@ func ParsePKI(text secret.Value) (PKI, error) {
 
 // Files returns the files that every control plane has below
 // /etc/kubernetes/pki before kubeadm makes the rest.
-func (p PKI) Files() []agent.File {
-	file := func(name, text string, mode uint32) agent.File {
-		return agent.File{Path: pkiDir + "/" + name, Mode: mode, Data: []byte(text)}
+func (p PKI) Files() []wire.File {
+	file := func(name, text string, mode uint32) wire.File {
+		return wire.File{Path: pkiDir + "/" + name, Mode: mode, Data: []byte(text)}
 	}
-	return []agent.File{
+	return []wire.File{
 		file("ca.crt", p.CA.Cert, 0o644), file("ca.key", p.CA.Key.Reveal(), 0o600),
 		file("front-proxy-ca.crt", p.FrontProxy.Cert, 0o644), file("front-proxy-ca.key", p.FrontProxy.Key.Reveal(), 0o600),
 		file("etcd/ca.crt", p.Etcd.Cert, 0o644), file("etcd/ca.key", p.Etcd.Key.Reveal(), 0o600),
