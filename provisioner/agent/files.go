@@ -4,19 +4,12 @@ import (
 	"net/http"
 	"os"
 	"strings"
-)
 
-// Names of the files of an image that the API serves.
-const (
-	FileImage  = "image.raw.zst"
-	FileKernel = "kernel"
-	FileInitrd = "initrd"
-
-	imageSuffix = ".raw.zst"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 )
 
 func (s *Server) image(w http.ResponseWriter, r *http.Request, _ string) {
-	digest, ok := strings.CutSuffix(r.PathValue("file"), imageSuffix)
+	digest, ok := strings.CutSuffix(r.PathValue("file"), wire.ImageSuffix)
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -60,9 +53,6 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, digest, name strin
 	w.Header().Set("ETag", `"`+digest+"-"+name+`"`)
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
-
-// hexOf returns the hex digits of "sha256:<hex>" or "<hex>".
-func hexOf(digest string) string { return strings.TrimPrefix(digest, "sha256:") }
 
 func isHex(text string) bool {
 	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""

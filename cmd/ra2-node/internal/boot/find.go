@@ -11,6 +11,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/host"
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/pid1"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 )
 
 // system is a disk that holds an installed system.
@@ -127,7 +128,7 @@ func readConfig(node string) (agent.NodeConfig, error) {
 		return agent.NodeConfig{}, fmt.Errorf("read the node configuration from %s: %w", node, err)
 	}
 	c, err := agent.DecodeConfig(data[:n])
-	if errors.Is(err, agent.ErrNoConfig) {
+	if errors.Is(err, wire.ErrNoConfig) {
 		return c, fmt.Errorf("%s: %w; next: run ra2-deploy up, which installs this host again", node, err)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,11 @@ func (s *Service) join(ctx context.Context, j agent.Join, digest string) error {
 			return err
 		}
 	}
-	if err := layFiles(s.Root, j.Files); err != nil {
+	name, err := s.Interface(s.Config.MAC)
+	if err != nil {
+		return err
+	}
+	if err := layFiles(s.Root, name, j.Files); err != nil {
 		return err
 	}
 	for _, p := range j.Phases {
@@ -100,14 +105,16 @@ func (s *Service) phase(ctx context.Context, p agent.Phase) error {
 	}
 }
 
-// layFiles writes the files of an order. The parts of their paths that are
+// layFiles writes the files of an order; nic is the name of the interface that
+// files may ask for (agent.InterfacePlaceholder). The parts of their paths that are
 // missing are made, readable for root only where the file is.
-func layFiles(root string, files []agent.File) error {
+func layFiles(root, nic string, files []agent.File) error {
 	for _, f := range files {
 		clean := filepath.Clean("/" + f.Path)
 		if clean != f.Path {
 			return fmt.Errorf("lay file %q: the path is not absolute and clean", f.Path)
 		}
+		f.Data = bytes.ReplaceAll(f.Data, []byte(agent.InterfacePlaceholder), []byte(nic))
 		if err := layFile(filepath.Join(root, clean), f); err != nil {
 			return fmt.Errorf("lay file %s: %w", f.Path, err)
 		}

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/boot"
@@ -41,7 +43,9 @@ type Service struct {
 	Run     Runner
 	Root    string // where files are laid, "/"
 	Kubelet func(ctx context.Context) bool
-	Pause   time.Duration // after a failure
+	// Interface names the NIC with this MAC.
+	Interface func(mac string) (string, error)
+	Pause     time.Duration // after a failure
 
 	out *outbox
 }
@@ -67,7 +71,7 @@ func Run(ctx context.Context, say func(string, ...any)) error {
 			say("clock moved by %s to that of the provisioner", d.Round(time.Second))
 		}
 	}
-	s := &Service{Config: config, Words: client, State: state, Say: say, Run: execute, Root: "/", Kubelet: kubeletAnswers, Pause: pauseAfterFailure}
+	s := &Service{Config: config, Words: client, State: state, Say: say, Run: execute, Root: "/", Kubelet: kubeletAnswers, Interface: interfaceOf, Pause: pauseAfterFailure}
 	return s.Serve(ctx)
 }
 
@@ -154,4 +158,19 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-time.After(d):
 		return true
 	}
+}
+
+// interfaceOf finds the name that the kernel, or udev, gave to a NIC. Pods'
+// interfaces have MACs of their own.
+func interfaceOf(mac string) (string, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return "", fmt.Errorf("list network interfaces: %w", err)
+	}
+	for _, i := range all {
+		if strings.EqualFold(i.HardwareAddr.String(), mac) {
+			return i.Name, nil
+		}
+	}
+	return "", fmt.Errorf("no network interface has the MAC %s of the node's configuration", mac)
 }

@@ -102,12 +102,13 @@ func (n *node) boot(t *testing.T) error {
 	s := &Service{
 		Config: agent.NodeConfig{Node: "cp-a", Image: "sha256:i", Generation: "sha256:g"}, Words: n.site, State: state, Run: n.run, Root: n.dir,
 		Say: func(string, ...any) {}, Kubelet: func(context.Context) bool { return true }, Pause: 20 * time.Second,
+		Interface: func(string) (string, error) { return "eno1", nil },
 	}
 	return s.Serve(ctx)
 }
 
 func order(id string, phases ...string) agent.Word {
-	j := agent.Join{ID: id, Files: []agent.File{{Path: "/etc/kubernetes/ra2/kubeadm.yaml", Mode: 0o600, Data: []byte("config " + id)}}}
+	j := agent.Join{ID: id, Files: []agent.File{{Path: "/etc/kubernetes/ra2/kubeadm.yaml", Mode: 0o600, Data: []byte("config " + id + " on " + agent.InterfacePlaceholder)}}}
 	for _, p := range phases {
 		j.Phases = append(j.Phases, agent.Phase{Name: p, Command: []string{"kubeadm", p}, Tries: 3, Timeout: 60})
 	}
@@ -130,6 +131,9 @@ func TestPhases(t *testing.T) {
 		info, err := os.Stat(filepath.Join(n.dir, "etc/kubernetes/ra2/kubeadm.yaml"))
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("file: %v, %v", info, err)
+		}
+		if text, err := os.ReadFile(filepath.Join(n.dir, "etc/kubernetes/ra2/kubeadm.yaml")); string(text) != "config 1 on eno1" {
+			t.Errorf("the file is %q, %v", text, err)
 		}
 		for _, mark := range []string{step.MarkKernel, step.MarkKubelet} {
 			if !n.has(func(r agent.Report) bool { return r.Mark == mark }) {
@@ -268,7 +272,7 @@ func TestAllowedPrograms(t *testing.T) {
 
 func TestPathsAreClean(t *testing.T) {
 	for _, path := range []string{"etc/x", "/etc/../x", "/etc//x", ""} {
-		if err := layFiles(t.TempDir(), []agent.File{{Path: path}}); err == nil {
+		if err := layFiles(t.TempDir(), "eno1", []agent.File{{Path: path}}); err == nil {
 			t.Errorf("%q was laid", path)
 		}
 	}

@@ -1,8 +1,7 @@
-// Package agent is the conversation between a host's ra2-node and the
-// provisioner: claim, word, report. It is HTTPS with JSON (RFC 8259) bodies;
-// the host trusts one public key only (the pin), the provisioner trusts a
-// one-time ticket first and the session that the claim gave afterwards.
-package agent
+// Package wire holds the nouns of the conversation between a host's ra2-node
+// and the provisioner, as they are sent and as they are kept on a node's disk.
+// It is pure; package agent speaks it.
+package wire
 
 import "time"
 

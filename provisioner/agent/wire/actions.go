@@ -1,4 +1,6 @@
-package agent
+package wire
+
+import "strings"
 
 // Images of the actions that ra2-node does itself, in this order. In a
 // Tinkerbell Template they are what stands in "image:".
@@ -24,12 +26,25 @@ const (
 	EnvCommandLine  = "CMD_LINE"      // kexec: kernel line of the installed system
 )
 
+// Names of the files of an image that the API serves.
+const (
+	FileImage  = "image.raw.zst"
+	FileKernel = "kernel"
+	FileInitrd = "initrd"
+
+	// ImageSuffix follows the digest in the path of an image.
+	ImageSuffix = ".raw.zst"
+)
+
 // ImagePath returns the path of the image with this digest ("sha256:<hex>" or
 // "<hex>") on the API.
-func ImagePath(digest string) string { return PathImage + hexOf(digest) + imageSuffix }
+func ImagePath(digest string) string { return PathImage + hexOf(digest) + ImageSuffix }
 
 // KernelPath returns the path of the image's kernel on the API.
 func KernelPath(digest string) string { return PathBoot + hexOf(digest) + "/" + FileKernel }
 
 // InitrdPath returns the path of the image's initrd on the API.
 func InitrdPath(digest string) string { return PathBoot + hexOf(digest) + "/" + FileInitrd }
+
+// hexOf returns the hex digits of "sha256:<hex>" or "<hex>".
+func hexOf(digest string) string { return strings.TrimPrefix(digest, "sha256:") }
