@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/ra2-deploy/ra2-deploy/images"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
@@ -34,20 +35,53 @@ func ImageSpec(c inventory.Cluster) (images.Spec, error) {
 	}, nil
 }
 
-// findImage returns the built image that the inventory wants, complete.
-func findImage(ctx context.Context, cache string, c inventory.Cluster) (imageFiles, error) {
-	spec, err := ImageSpec(c)
-	if err != nil {
-		return imageFiles{}, err
+// image returns how to get the run's image: it is looked for once, when it is
+// first needed.
+func (r *Run) image(ctx context.Context) func() (imageFiles, error) {
+	return sync.OnceValues(func() (imageFiles, error) { return findImage(ctx, r.options, r.want) })
+}
+
+// findImage returns the built image that the inventory wants, complete; or the
+// one that the options name, if it fits the inventory.
+func findImage(ctx context.Context, o Options, c inventory.Cluster) (imageFiles, error) {
+	var m images.Manifest
+	var err error
+	if o.Image != "" {
+		m, err = images.Find(o.Cache, strings.TrimPrefix(o.Image, "sha256:"))
+	} else {
+		var spec images.Spec
+		if spec, err = ImageSpec(c); err != nil {
+			return imageFiles{}, err
+		}
+		m, err = images.Built(ctx, spec, o.Cache)
 	}
-	m, err := images.Built(ctx, spec, cache)
 	if errors.Is(err, fs.ErrNotExist) {
-		return imageFiles{}, fmt.Errorf("%w: %w\nnext: ra2-deploy image build INVENTORY", ErrUsage, err)
+		return imageFiles{}, fmt.Errorf("%w: %w\nnext: ra2-deploy image build %s --cache %s", ErrUsage, err, o.Inventory, o.Cache)
 	}
 	if err != nil {
 		return imageFiles{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return imageFiles{cache, m}, nil
+	return imageFiles{o.Cache, m}, fits(m, c)
+}
+
+// fits refuses an image that is not what the inventory asks for.
+func fits(m images.Manifest, c inventory.Cluster) error {
+	want, got := c.Kubernetes.Version, m.KubernetesVersion
+	if !c.Image.Kubernetes {
+		want = got // without a cluster it doesn't matter
+	}
+	if want != got || m.Distribution != c.Image.Distribution || m.Kernel != c.Image.Kernel {
+		return fmt.Errorf("%w: the image holds %s with kernel %s and Kubernetes %s, the inventory wants %s with kernel %s and Kubernetes %s",
+			ErrUsage, m.Distribution, m.Kernel, orNothing(got), c.Image.Distribution, c.Image.Kernel, orNothing(want))
+	}
+	return nil
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
 }
 
 // digest names the image, "sha256:<hex>".

@@ -52,26 +52,25 @@ func (r *Run) Check(ctx context.Context) ([]rules.Finding, error) {
 	return all, nil
 }
 
-// Plan looks once and returns what Up would do.
+// Plan looks once and returns what Up would do. The image is asked for only
+// when no finding stands against the hosts: a host that can't be used is told
+// before half an hour of building.
 func (r *Run) Plan(ctx context.Context) (Turn, error) {
-	files, err := findImage(ctx, r.options.Cache, r.want)
-	if err != nil {
-		return Turn{}, err
-	}
-	return r.site(files, nil).Plan(ctx)
+	return r.site(r.image(ctx), nil).Plan(ctx)
 }
 
 // Up brings hosts and cluster to what the inventory wants. Where nothing is
 // left to do, or where the first look refuses, no port is opened.
 func (r *Run) Up(ctx context.Context) error {
-	files, err := findImage(ctx, r.options.Cache, r.want)
+	image := r.image(ctx)
+	if turn, err := r.site(image, nil).Plan(ctx); err != nil || turn.Plan.Empty() {
+		return err
+	}
+	files, err := image()
 	if err != nil {
 		return err
 	}
 	if err := r.keys(); err != nil {
-		return err
-	}
-	if turn, err := r.site(files, nil).Plan(ctx); err != nil || turn.Plan.Empty() {
 		return err
 	}
 	signals := &act.Signals{}
@@ -86,7 +85,7 @@ func (r *Run) Up(ctx context.Context) error {
 		return err
 	}
 	r.servers = servers
-	s := r.site(files, signals)
+	s := r.site(image, r.engine(files, signals))
 	s.Engine.Tell = tell
 	return s.Converge(ctx)
 }
@@ -141,11 +140,11 @@ func (r *Run) Timing() string {
 	return r.timing.Table(time.Duration(used.Utime.Nano() + used.Stime.Nano()))
 }
 
-// site joins looking, judging, planning and doing.
-func (r *Run) site(files imageFiles, signals *act.Signals) *Site {
-	engine := &workflow.Engine{Store: r.record}
-	if signals != nil {
-		engine = r.engine(files, signals)
+// site joins looking, judging, planning and doing; without an engine it only
+// plans.
+func (r *Run) site(image func() (imageFiles, error), engine *workflow.Engine) *Site {
+	if engine == nil {
+		engine = &workflow.Engine{Store: r.record}
 	}
 	return &Site{
 		Look: func(ctx context.Context, rec step.Record) (facts.Seen, error) {
@@ -153,8 +152,14 @@ func (r *Run) site(files imageFiles, signals *act.Signals) *Site {
 				return rec[plan.On(node, "installed")].Status == step.Done
 			})
 		},
-		Judge:   r.judge,
-		Want:    func(seen facts.Seen) (plan.Want, error) { return r.wanted(files, seen) },
+		Judge: r.judge,
+		Want: func(seen facts.Seen) (plan.Want, error) {
+			files, err := image()
+			if err != nil {
+				return plan.Want{}, err
+			}
+			return r.wanted(files, seen)
+		},
 		Approve: r.options.Approve,
 		Engine:  engine,
 	}

@@ -37,6 +37,7 @@ var ErrUsage = errors.New("refused before anything was touched")
 type Options struct {
 	Inventory string // path of the file; what a run keeps lies beside it
 	Cache     string // directory of built images
+	Image     string // digest of a built image to use; empty is the one that the inputs here give
 	Parallel  int    // steps at once
 	Tell      func(step.Event)
 	Approve   func(context.Context, step.Plan, facts.Seen) error

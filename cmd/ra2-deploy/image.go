@@ -17,7 +17,8 @@ func imageCommand() *cobra.Command {
 }
 
 func imageBuildCommand() *cobra.Command {
-	var cache, output string
+	var cache string
+	var output *format
 	cmd := &cobra.Command{
 		Use:   "build INVENTORY",
 		Short: "Build the image that an inventory wants, or find it built (root)",
@@ -41,7 +42,7 @@ by its digest, and built again only when an input changes.`,
 			if err != nil {
 				return err
 			}
-			if output == "json" {
+			if *output == asJSON {
 				return printJSON(cmd, m)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "image sha256:%s\n  %s, kernel %s, Kubernetes %s\n  %d MB, %d MB to send; in %s, after %s\n", m.Digest, m.Distribution,
@@ -50,7 +51,7 @@ by its digest, and built again only when an input changes.`,
 		},
 	}
 	cmd.Flags().StringVar(&cache, "cache", provisioner.DefaultCache, "directory that holds built images")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	output = addFormat(cmd)
 	return cmd
 }
 

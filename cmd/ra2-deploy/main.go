@@ -47,6 +47,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if err == nil {
 		return exitDone
 	}
+	if _, _, unknown := cmd.Find(args); unknown != nil {
+		err = usage{unknown}
+	}
 	return tell(errs, err)
 }
 
@@ -67,6 +70,7 @@ found changes.`,
 		validateCommand(), schemaCommand(), factsCommand(), planCommand(), upCommand(), rebuildCommand(), statusCommand(),
 		downCommand(), kubeconfigCommand(), imageCommand(), labCommand(), versionCommand(),
 	)
+	strict(cmd)
 	return cmd
 }
 
@@ -86,39 +90,57 @@ type nextStep struct {
 
 func (n nextStep) Unwrap() error { return n.error }
 
+// shown is an error whose findings were printed already.
+type shown struct{ error }
+
+func (s shown) Unwrap() error { return s.error }
+
+// midway is an error that came after this run had begun to change things.
+type midway struct{ error }
+
+func (m midway) Unwrap() error { return m.error }
+
 // tell prints an error for people and returns the exit status that it means.
 func tell(w io.Writer, err error) int {
 	var (
 		problems inventory.Problems
 		refused  *provisioner.Refused
 		step     nextStep
-		wrong    usage
 	)
 	switch {
 	case errors.As(err, &changes{}):
 		return exitChanges
 	case errors.As(err, &problems):
-		fmt.Fprint(w, problems.Error())
-		fmt.Fprintf(w, "\nra2-deploy: %d problems in the inventory; nothing was changed\n", len(problems))
+		for _, p := range problems {
+			fmt.Fprintln(w, p)
+		}
+		fmt.Fprintf(w, "ra2-deploy: %s in the inventory; nothing was changed\n", report.Count(len(problems), "problem"))
 		return exitUsage
 	case errors.As(err, &refused):
-		fmt.Fprint(w, report.Findings(refused.Findings))
-		fmt.Fprintf(w, "ra2-deploy: %v\n  hint: mend the host, or set the requirement aside in the inventory: waivers, with a reason and an end\n", refused)
+		refusal(w, err, refused)
 		return exitRefused
 	}
 	errors.As(err, &step)
 	fmt.Fprint(w, report.Failure(err, step.next))
 	switch {
-	case errors.As(err, &wrong), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
+	case errors.As(err, new(usage)), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// oneFile wants exactly the inventory as argument.
-func oneFile(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usage{fmt.Errorf("%s wants one inventory file: %s", cmd.Name(), cmd.UseLine())}
+// refusal prints the findings that stand against the work.
+func refusal(w io.Writer, err error, r *provisioner.Refused) {
+	if !errors.As(err, new(shown)) {
+		fmt.Fprint(w, report.Findings(r.Findings))
 	}
-	return nil
+	so := "nothing was changed"
+	if errors.As(err, new(midway)) {
+		so = "what this run had done stays, and nothing more is done"
+	}
+	fmt.Fprintf(w, "ra2-deploy: refused, because of %s; %s\n", report.Count(len(r.Findings), "finding"), so)
+	fmt.Fprintln(w, "  hint: mend the host or correct the inventory; a requirement (ra2.…) can also be set aside there, by a waiver with a reason and an end")
 }
+
+// oneFile wants exactly the inventory as argument.
+func oneFile(cmd *cobra.Command, args []string) error { return cobra.ExactArgs(1)(cmd, args) }

@@ -23,13 +23,25 @@ import (
 // flags are those that commands which work on a cluster share.
 type flags struct {
 	cache    string
+	image    string
 	events   string
 	parallel int
 	yes      bool
+	ask      string // what a person is asked to approve of
+}
+
+// people returns where text for people goes: beside events on the standard
+// output it would spoil them.
+func (f flags) people(cmd *cobra.Command) io.Writer {
+	if f.events == "-" {
+		return cmd.ErrOrStderr()
+	}
+	return cmd.OutOrStdout()
 }
 
 func (f *flags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cache, "cache", provisioner.DefaultCache, "directory that holds built images")
+	cmd.Flags().StringVar(&f.image, "image", "", "digest of the built image to use; default is the one that \"image build\" makes here")
 	cmd.Flags().StringVar(&f.events, "events", "", "also write every event as a line of JSON to this file, - is the standard output")
 	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "steps that run at once")
 }
@@ -46,13 +58,14 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*provisioner.Run)
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSink()) }()
-	began := time.Now()
+	began, acted := time.Now(), false
 	r, err := provisioner.Open(cmd.Context(), cluster, provisioner.Options{
-		Inventory: path, Cache: f.cache, Parallel: f.parallel,
+		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel,
 		Approve: func(ctx context.Context, p step.Plan, seen facts.Seen) error {
-			return approve(cmd, f.yes, cluster.Name, p, seen)
+			return approve(cmd, f, cluster.Name, p, seen)
 		},
 		Tell: func(ev step.Event) {
+			acted = acted || ev.Status == step.Started
 			if f.events != "-" {
 				fmt.Fprintln(cmd.OutOrStdout(), report.Line(ev, began))
 			}
@@ -63,7 +76,10 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*provisioner.Run)
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	return do(r)
+	if err = do(r); err != nil && acted {
+		return midway{err}
+	}
+	return err
 }
 
 // eventSink returns where events go as JSON lines.
@@ -88,15 +104,24 @@ func eventSink(cmd *cobra.Command, f flags) (tell func(step.Event), closeAll fun
 
 // approve shows a plan that erases, and asks. Without a terminal only --yes
 // will do: silence is no answer.
-func approve(cmd *cobra.Command, yes bool, name string, p step.Plan, seen facts.Seen) error {
-	fmt.Fprint(cmd.OutOrStdout(), report.Plan(p, seen))
-	if yes {
+func approve(cmd *cobra.Command, f flags, name string, p step.Plan, seen facts.Seen) error {
+	if !p.Empty() {
+		fmt.Fprint(f.people(cmd), report.Plan(p, seen))
+	}
+	if f.yes {
 		return nil
 	}
-	if in, ok := cmd.InOrStdin().(*os.File); !ok || !isatty.IsTerminal(in.Fd()) {
-		return nextStep{fmt.Errorf("this plan erases disks and nobody can be asked: %w", provisioner.ErrDeclined), cmd.CommandPath() + " --yes …"}
+	ask := f.ask
+	if ask == "" {
+		ask = "This erases the disks named above."
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "This erases the disks named above. Type the cluster's name to go on: ")
+	if in, ok := cmd.InOrStdin().(*os.File); !ok || !isatty.IsTerminal(in.Fd()) {
+		return nextStep{
+			fmt.Errorf("%s Nobody can be asked here: %w", ask, provisioner.ErrDeclined),
+			strings.Join(append([]string{cmd.CommandPath(), "--yes"}, cmd.Flags().Args()...), " "),
+		}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s Type the cluster's name, %s, to go on: ", ask, name)
 	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != name {
 		return provisioner.ErrDeclined

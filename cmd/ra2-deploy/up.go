@@ -15,7 +15,7 @@ func planCommand() *cobra.Command {
 	var (
 		f        flags
 		exitCode bool
-		output   string
+		output   *format
 	)
 	cmd := &cobra.Command{
 		Use:   "plan INVENTORY",
@@ -27,7 +27,7 @@ func planCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == "json" {
+				if *output == asJSON {
 					err = printJSON(cmd, turn.Plan)
 				} else {
 					fmt.Fprint(cmd.OutOrStdout(), report.Plan(turn.Plan, turn.Seen))
@@ -41,7 +41,7 @@ func planCommand() *cobra.Command {
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with status 4 when there is something to do")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	output = addFormat(cmd)
 	return cmd
 }
 
@@ -52,7 +52,7 @@ func upCommand() *cobra.Command {
 		Short: "Bring servers and cluster to what the inventory says; run it again to go on after anything",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], f, func(r *provisioner.Run) error { return up(cmd, r, args[0]) })
+			return withRun(cmd, args[0], f, func(r *provisioner.Run) error { return up(cmd, r, f, args[0]) })
 		},
 	}
 	f.add(cmd)
@@ -60,16 +60,16 @@ func upCommand() *cobra.Command {
 	return cmd
 }
 
-func up(cmd *cobra.Command, r *provisioner.Run, path string) error {
+func up(cmd *cobra.Command, r *provisioner.Run, f flags, path string) error {
 	err := r.Up(cmd.Context())
-	fmt.Fprint(cmd.OutOrStdout(), r.Timing())
+	if _, refused := errors.AsType[*provisioner.Refused](err); refused || errors.Is(err, provisioner.ErrDeclined) || errors.Is(err, provisioner.ErrUsage) {
+		return err
+	}
+	fmt.Fprint(f.people(cmd), r.Timing())
 	if err != nil {
-		if _, refused := errors.AsType[*provisioner.Refused](err); refused || errors.Is(err, provisioner.ErrDeclined) {
-			return err
-		}
 		return nextStep{err, "ra2-deploy up " + path + "   (goes on where this run ended; consoles of the hosts tell more)"}
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Everything is as the inventory wants it. Try: ra2-deploy kubeconfig %s > kubeconfig && kubectl --kubeconfig kubeconfig get nodes -o wide\n", path)
+	fmt.Fprintf(f.people(cmd), "Everything is as the inventory wants it. Try: ra2-deploy kubeconfig %s > kubeconfig && kubectl --kubeconfig kubeconfig get nodes -o wide\n", path)
 	return nil
 }
 
@@ -84,7 +84,7 @@ func rebuildCommand() *cobra.Command {
 				if err := r.Rebuild(cmd.Context(), args[0]); err != nil {
 					return err
 				}
-				return up(cmd, r, args[1])
+				return up(cmd, r, f, args[1])
 			})
 		},
 	}
@@ -94,7 +94,7 @@ func rebuildCommand() *cobra.Command {
 }
 
 func downCommand() *cobra.Command {
-	var f flags
+	f := flags{ask: "This switches off all hosts of the cluster and forgets its keys; no disk is erased."}
 	cmd := &cobra.Command{
 		Use:   "down INVENTORY",
 		Short: "End the cluster: switch all hosts off and forget its keys; disks keep what they hold",
@@ -111,7 +111,7 @@ func downCommand() *cobra.Command {
 func statusCommand() *cobra.Command {
 	var (
 		f      flags
-		output string
+		output *format
 	)
 	cmd := &cobra.Command{
 		Use:   "status INVENTORY",
@@ -123,7 +123,7 @@ func statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if output == "json" {
+				if *output == asJSON {
 					return printJSON(cmd, seen)
 				}
 				fmt.Fprint(cmd.OutOrStdout(), report.Status(r.Cluster(), seen))
@@ -132,7 +132,7 @@ func statusCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	output = addFormat(cmd)
 	return cmd
 }
 
@@ -142,6 +142,9 @@ func kubeconfigCommand() *cobra.Command {
 		Short: "Print an administrator's kubeconfig of the cluster; keep it secret",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := os.Stat(args[0]); err != nil {
+				return usage{fmt.Errorf("read the inventory: %w", err)}
+			}
 			data, err := provisioner.Kubeconfig(args[0])
 			if errors.Is(err, os.ErrNotExist) {
 				return nextStep{fmt.Errorf("the cluster of %s has no keys yet", args[0]), "ra2-deploy up " + args[0]}

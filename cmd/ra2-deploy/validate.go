@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +31,10 @@ func validateCommand() *cobra.Command {
 			return withRun(cmd, args[0], flags{}, func(r *provisioner.Run) error {
 				findings, err := r.Check(cmd.Context())
 				fmt.Fprint(cmd.OutOrStdout(), report.Findings(findings))
-				return err
+				if err != nil {
+					return shown{err}
+				}
+				return nil
 			})
 		},
 	}
@@ -43,11 +48,7 @@ func schemaCommand() *cobra.Command {
 		Short: "Print the JSON Schema of inventories, for editors",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			data, err := inventory.Schema()
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(data)
+			_, err := cmd.OutOrStdout().Write(inventory.Schema())
 			return err
 		},
 	}
@@ -59,22 +60,36 @@ func factsCommand() *cobra.Command {
 		Short: "Print what the management controllers say of the hosts, as JSON",
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], flags{}, func(r *provisioner.Run) error {
-				seen, err := r.Facts(cmd.Context())
-				if err != nil {
-					return err
-				}
-				if len(args) == 2 {
-					host, ok := seen[args[1]]
-					if !ok {
-						return usage{fmt.Errorf("the inventory has no host %q", args[1])}
-					}
-					return printJSON(cmd, host)
-				}
-				return printJSON(cmd, seen)
-			})
+			return withRun(cmd, args[0], flags{}, func(r *provisioner.Run) error { return tellFacts(cmd, r, args[1:]) })
 		},
 	}
+}
+
+// tellFacts prints the facts of all hosts, or of the one that is named. What
+// could not be asked is an error beside what could.
+func tellFacts(cmd *cobra.Command, r *provisioner.Run, only []string) error {
+	nodes := r.Cluster().Nodes
+	if len(only) > 0 {
+		nodes = slices.DeleteFunc(slices.Clone(nodes), func(n inventory.Node) bool { return n.Name != only[0] })
+		if len(nodes) == 0 {
+			return usage{fmt.Errorf("the inventory has no host %q", only[0])}
+		}
+	}
+	seen, err := r.Facts(cmd.Context())
+	if err != nil {
+		return err
+	}
+	var all any = seen
+	if len(only) > 0 {
+		all = seen[only[0]]
+	}
+	err = printJSON(cmd, all)
+	for _, n := range nodes {
+		if text := seen[n.Name].Err; text != "" {
+			err = errors.Join(err, errors.New(text))
+		}
+	}
+	return err
 }
 
 func printJSON(cmd *cobra.Command, v any) error {

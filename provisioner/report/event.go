@@ -18,7 +18,7 @@ import (
 // Line returns the event as one line for a terminal, without a line feed.
 func Line(ev step.Event, began time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-22s %s", clock(ev.Time.Sub(began)), ev.Step, glyph(ev.Status))
+	fmt.Fprintf(&b, "%s  %-22s %s", clock(ev.Time.Sub(began)), where(ev), glyph(ev.Status))
 	switch {
 	case ev.Note != "":
 		fmt.Fprintf(&b, " %s", firstLine(ev.Note))
@@ -40,6 +40,14 @@ func Line(ev step.Event, began time.Time) string {
 		}
 	}
 	return b.String()
+}
+
+// where names the step, and the host where the step doesn't.
+func where(ev step.Event) string {
+	if ev.Host == "" || strings.HasPrefix(string(ev.Step), ev.Host+"/") {
+		return string(ev.Step)
+	}
+	return ev.Host + " " + string(ev.Step)
 }
 
 // glyph is the one sign that tells how a step stands.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/workflow"
 )
 
 // Failure returns an error for people: each failed step with its reason and
@@ -31,19 +30,26 @@ func Failure(err error, next string) string {
 	return b.String()
 }
 
-// flatten splits what was joined, as far as it is made of steps.
+// flatten splits what errors.Join put together; whatever has words of its own
+// stays whole.
 func flatten(err error) []error {
+	if inner := errors.Unwrap(err); inner != nil && inner.Error() == err.Error() {
+		return flatten(inner) // a mark around it, for the program only
+	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}
+	var texts []string
+	for _, e := range joined.Unwrap() {
+		texts = append(texts, e.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return []error{err}
+	}
 	var out []error
 	for _, e := range joined.Unwrap() {
-		if _, isStep := errors.AsType[*workflow.StepError](e); isStep || len(joined.Unwrap()) == 1 {
-			out = append(out, flatten(e)...)
-			continue
-		}
-		out = append(out, e)
+		out = append(out, flatten(e)...)
 	}
 	return out
 }
@@ -52,18 +58,42 @@ func flatten(err error) []error {
 // and a line that sums up.
 func Findings(all []rules.Finding) string {
 	var b strings.Builder
-	count := map[rules.Verdict]int{}
-	for _, f := range all {
-		count[f.Verdict]++
-	}
 	for _, v := range []rules.Verdict{rules.Fail, rules.Unknown, rules.Waived} {
 		for _, f := range all {
 			if f.Verdict == v {
-				fmt.Fprintf(&b, "%-8s %-12s %-12s want %s, got %s (%s)\n", f.Verdict, f.Requirement, f.Host, f.Want, f.Got, f.Where)
+				b.WriteString(finding(f))
 			}
 		}
 	}
-	fmt.Fprintf(&b, "%d findings: %d pass, %d fail, %d unknown, %d waived, %d not applicable\n",
-		len(all), count[rules.Pass], count[rules.Fail], count[rules.Unknown], count[rules.Waived], count[rules.NotApplicable])
+	var parts []string
+	for _, v := range []rules.Verdict{rules.Pass, rules.Fail, rules.Unknown, rules.Waived, rules.Planned, rules.NotApplicable} {
+		n := 0
+		for _, f := range all {
+			if f.Verdict == v {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	fmt.Fprintf(&b, "%s: %s\n", Count(len(all), "finding"), strings.Join(parts, ", "))
 	return b.String()
+}
+
+func finding(f rules.Finding) string {
+	got := strings.ReplaceAll(f.Got, "\n", "; ")
+	line := fmt.Sprintf("%-8s %-12s %-12s want %s, got %s (%s)", f.Verdict, f.Requirement, f.Host, f.Want, got, f.Where)
+	if f.Verdict == rules.Waived {
+		line += "; waived: " + f.Reason
+	}
+	return line + "\n"
+}
+
+// Count returns a number with its noun: "1 finding", "2 findings".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
@@ -26,7 +27,7 @@ func Plan(p step.Plan, seen facts.Seen) string {
 	for _, l := range p.Later {
 		fmt.Fprintf(&b, "later: %s\n", l)
 	}
-	fmt.Fprintf(&b, "\n%d steps: %s. %d disks are erased.\n", len(p.Steps), legend, erases)
+	fmt.Fprintf(&b, "\n%s: %s. Disks that are erased: %d.\n", Count(len(p.Steps), "step"), legend, erases)
 	return b.String()
 }
 
@@ -35,7 +36,7 @@ const legend = "“ ” reads, “~” changes, “!” restarts, “-” erases
 // disk describes the disk that may be erased by what the controller tells of it.
 func disk(name string, bmc facts.BMC) string {
 	for _, d := range bmc.Drives {
-		if name == "serial:"+d.Serial || name == "wwn:"+d.WWN {
+		if strings.EqualFold(name, "serial:"+strings.TrimSpace(d.Serial)) || name == "wwn:"+inventory.NormalWWN(d.WWN) {
 			return fmt.Sprintf("%s, serial %s, %d GB", orUnknown(d.Model), orUnknown(d.Serial), d.Bytes/1e9)
 		}
 	}

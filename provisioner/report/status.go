@@ -21,7 +21,10 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 		fmt.Fprintf(&b, "%-14s %-6s %-14s %-8s %-10s %-9s %s\n", n.Name, n.Zone, role, orUnknown(h.BMC.Power),
 			yes(h.Member.Known, h.Member.Ready, "Ready", "not Ready"), etcd, orUnknown(h.Member.Generation))
 		if h.BMC.Err != "" {
-			fmt.Fprintf(&b, "  the controller: %s\n", h.BMC.Err)
+			fmt.Fprintf(&b, "  the controller: %s\n", strings.ReplaceAll(h.BMC.Err, "\n", "\n    "))
+		}
+		if h.Member.NotReady != "" {
+			fmt.Fprintf(&b, "  the kubelet: %s\n", h.Member.NotReady)
 		}
 	}
 	if !seen.Cluster.Answers {

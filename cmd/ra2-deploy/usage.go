@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// strict makes every wrong call of cmd and its commands an error of usage
+// that says what would be right.
+func strict(cmd *cobra.Command) {
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage{fmt.Errorf("%w; `%s --help` lists the flags", err, c.CommandPath())}
+	})
+	for _, c := range cmd.Commands() {
+		if c.HasSubCommands() {
+			c.RunE = onlyGroup
+			c.Args = cobra.ArbitraryArgs
+		} else if check := c.Args; check != nil {
+			c.Args = func(c *cobra.Command, args []string) error {
+				err := check(c, args)
+				if err == nil || errors.As(err, new(usage)) {
+					return err
+				}
+				return usage{fmt.Errorf("%s: it got %s; write it like: %s", c.CommandPath(), counted(args), c.UseLine())}
+			}
+		}
+		strict(c)
+	}
+}
+
+func counted(args []string) string {
+	switch len(args) {
+	case 0:
+		return "no argument"
+	case 1:
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", len(args))
+}
+
+// onlyGroup is what a command does that only holds others.
+func onlyGroup(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return usage{fmt.Errorf("%s has no command %q; it has: %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))}
+}
+
+// format is the value of a flag --output.
+type format string
+
+// The formats.
+const (
+	asText format = "text"
+	asJSON format = "json"
+)
+
+// addFormat gives a command the flag --output.
+func addFormat(cmd *cobra.Command) *format {
+	f := asText
+	cmd.Flags().VarP(&f, "output", "o", "text or json")
+	return &f
+}
+
+// Set implements pflag.Value.
+func (f *format) Set(text string) error {
+	if !slices.Contains([]format{asText, asJSON}, format(text)) {
+		return errors.New("write text or json")
+	}
+	*f = format(text)
+	return nil
+}
+
+// String implements pflag.Value.
+func (f *format) String() string { return string(*f) }
+
+// Type implements pflag.Value.
+func (*format) Type() string { return "format" }
