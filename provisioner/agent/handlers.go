@@ -67,8 +67,9 @@ func (s *Server) wordFor(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	timer := time.NewTimer(s.cfg.Hold)
 	defer timer.Stop()
+	s.hear(name, h)
 	for {
-		word, changed := s.hear(name, h)
+		word, changed := s.word(name)
 		if !word.Empty() && word.For(h.Stage) && word.Digest() != h.Have {
 			write(w, word)
 			return
@@ -84,12 +85,18 @@ func (s *Server) wordFor(w http.ResponseWriter, r *http.Request, name string) {
 	}
 }
 
-// hear notes a hello and returns the word of the node.
-func (s *Server) hear(name string, h Hello) (Word, <-chan struct{}) {
+// hear notes a hello.
+func (s *Server) hear(name string, h Hello) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.node(name).heard = facts.Agent{Heard: s.now(), Stage: h.Stage, Image: h.Image, Generation: h.Generation, Phase: h.Phase}
+}
+
+// word returns the word of the node and what is closed when it changes.
+func (s *Server) word(name string) (Word, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.node(name)
-	n.heard = facts.Agent{Heard: s.now(), Stage: h.Stage, Image: h.Image, Generation: h.Generation, Phase: h.Phase}
 	return n.word, n.changed
 }
 
@@ -98,17 +105,26 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request, name string) {
 	if !read(w, r, maxReport, &report) {
 		return
 	}
-	s.mu.Lock()
-	n := s.node(name)
-	n.heard.Heard, n.heard.Stage = s.now(), report.Stage
-	if report.Phase != "" && report.Status == "done" {
-		n.heard.Phase = report.Phase
-	}
-	s.mu.Unlock()
+	s.noteReport(name, report)
 	if s.cfg.Report != nil {
 		s.cfg.Report(name, report)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// noteReport keeps what a report tells beside its event. A report doesn't say
+// which image the host runs: only a hello of the same stage makes it count.
+func (s *Server) noteReport(name string, r Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.node(name)
+	if n.heard.Heard.IsZero() || n.heard.Stage != r.Stage {
+		return
+	}
+	n.heard.Heard = s.now()
+	if r.Phase != "" && r.Status == StatusDone {
+		n.heard.Phase = r.Phase
+	}
 }
 
 // read decodes the JSON body of a request; on failure it has answered.

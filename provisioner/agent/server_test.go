@@ -258,7 +258,16 @@ func TestReport(t *testing.T) {
 	if err := c.Report(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.reports) != 1 || s.reports[0].Phase != r.Phase || s.Heard("cp-a").Phase != r.Phase {
+	if h := s.Heard("cp-a"); h.Stage != agent.StageInstaller || h.Phase != "" {
+		t.Errorf("a report before the hello made it %+v", h)
+	}
+	if _, err := c.Word(t.Context(), agent.Hello{Stage: agent.StageNode, Image: "sha256:1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Report(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.reports) != 2 || s.Heard("cp-a").Image != "sha256:1" || s.reports[0].Phase != r.Phase || s.Heard("cp-a").Phase != r.Phase {
 		t.Errorf("reports %+v, heard %+v", s.reports, s.Heard("cp-a"))
 	}
 	r.Evidence = strings.Repeat("x", 1<<20)
