@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ import (
 // Recipes count the changes of this package that give other results from the
 // same inputs; each is part of its result's key, and all are of an image's.
 const (
-	treeRecipe      = 1
+	treeRecipe      = 2
 	packageRecipe   = 1
 	programRecipe   = 1
 	containerRecipe = 1
@@ -183,14 +184,10 @@ func (b *builder) able() error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root: files of the system belong to their owners; run it with sudo")
 	}
-	var names []string
-	for program := range programs(b.spec) {
-		names = append(names, program)
-	}
-	slices.Sort(names)
-	if missing := command.Missing(names); len(missing) > 0 {
+	if packages := Needs(b.spec); len(packages) > 0 {
+		missing := command.Missing(slices.Sorted(maps.Keys(programs(b.spec))))
 		return fmt.Errorf("programs are missing on this host: %s; next: apt-get install %s",
-			strings.Join(missing, ", "), strings.Join(Needs(b.spec), " "))
+			strings.Join(missing, ", "), strings.Join(packages, " "))
 	}
 	return nil
 }

@@ -54,6 +54,8 @@ func links(kubernetes bool) map[string]string {
 	all := map[string]string{
 		"etc/systemd/system/default.target":      "/usr/lib/systemd/system/multi-user.target",
 		"etc/systemd/system/ctrl-alt-del.target": "/dev/null", // a key press must not restart a server
+		// It would mount ra2-esp below /boot, where nobody looks.
+		"etc/systemd/system-generators/systemd-gpt-auto-generator": "/dev/null",
 	}
 	for _, unit := range units {
 		all["etc/systemd/system/multi-user.target.wants/"+unit] = "/usr/lib/systemd/system/" + unit

@@ -106,12 +106,15 @@ func programs(s Spec) map[string]string {
 }
 
 // Needs gives the Debian packages that must be installed on this host before
-// s can be built, sorted; those whose programs are here are left out.
+// s can be built, sorted; those whose programs or files are here are left out.
 func Needs(s Spec) []string {
 	from := programs(s)
 	packages := map[string]bool{}
 	for _, program := range command.Missing(slices.Sorted(maps.Keys(from))) {
 		packages[from[program]] = true
+	}
+	if _, err := os.Stat(deb.Keyring); err != nil {
+		packages["debian-archive-keyring"] = true
 	}
 	return slices.Sorted(maps.Keys(packages))
 }

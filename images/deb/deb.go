@@ -15,8 +15,11 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 )
 
-// keyring is where the package debian-archive-keyring puts the archive's keys.
-const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+// Keyring is where the package debian-archive-keyring puts the archive's keys.
+const Keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// epoch is the latest time stamp of a system: 2026-01-01T00:00:00Z.
+const epoch = "1767225600"
 
 // Programs gives the external programs that this package runs and the Debian
 // packages that hold them.
@@ -34,7 +37,7 @@ type Archive struct {
 // sources gives the lines of sources.list.
 func (a Archive) sources() []string {
 	line := func(url, suite string) string {
-		return fmt.Sprintf("deb [signed-by=%s] %s %s main", keyring, url, suite)
+		return fmt.Sprintf("deb [signed-by=%s] %s %s main", Keyring, url, suite)
 	}
 	return []string{line(a.Mirror, a.Suite), line(a.Mirror, a.Suite+"-updates"), line(a.Security, a.Suite+"-security")}
 }
@@ -53,7 +56,9 @@ func (a Archive) System(ctx context.Context, dir string, include []string) error
 		args = append(args, "--dpkgopt=path-exclude="+path)
 	}
 	args = append(args, "--dpkgopt=path-include=/usr/share/doc/*/copyright", a.Suite, dir)
-	if _, err := command.Run(ctx, command.Command{Args: append(args, a.sources()...)}); err != nil {
+	// mmdebstrap gives files that scripts make this time.
+	env := []string{"SOURCE_DATE_EPOCH=" + epoch}
+	if _, err := command.Run(ctx, command.Command{Env: env, Args: append(args, a.sources()...)}); err != nil {
 		return fmt.Errorf("make a Debian system (%s from %s): %w", a.Suite, a.Mirror, err)
 	}
 	return nil
