@@ -97,29 +97,39 @@ func daemonPID(dir string) int {
 // leftovers are the processes of a lab's machines.
 func leftovers(name string) []int { return container.Members(name) }
 
-// detach lets go of loop devices whose file is in dir. The kernel does it
-// when the last process is gone; this is for what was held a moment longer.
+// detach lets go of loop devices whose file is in dir, and waits until they
+// are free: the kernel does it by itself, some moments after the last process.
 func detach(dir string) error {
+	end := time.Now().Add(stopTimeout)
+	for {
+		left, err := loops(dir)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("loop devices of %s are still in use: %v; next: losetup -l, then end what uses them", dir, left)
+		}
+		for _, node := range left {
+			if f, err := os.Open(node); err == nil {
+				_ = unix.IoctlSetInt(int(f.Fd()), unix.LOOP_CLR_FD, 0)
+				_ = f.Close()
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// loops lists the loop devices whose file is in dir.
+func loops(dir string) ([]string, error) {
 	files, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var errs []error
+	var nodes []string
 	for _, file := range files {
-		back, err := os.ReadFile(file)
-		if err != nil || !strings.HasPrefix(string(back), dir+"/") {
-			continue
+		if back, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(back), dir+"/") {
+			nodes = append(nodes, "/dev/"+strings.Split(file, "/")[3])
 		}
-		node := "/dev/" + strings.Split(file, "/")[3]
-		f, err := os.Open(node)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if err := unix.IoctlSetInt(int(f.Fd()), unix.LOOP_CLR_FD, 0); err != nil && !errors.Is(err, unix.ENXIO) {
-			errs = append(errs, fmt.Errorf("detach %s: %w", node, err))
-		}
-		errs = append(errs, f.Close())
 	}
-	return errors.Join(errs...)
+	return nodes, nil
 }

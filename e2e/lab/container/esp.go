@@ -24,7 +24,7 @@ func (f *firmware) disk(context.Context) (payload, error) {
 			if p.Name != espName {
 				continue
 			}
-			k, err := fromESP(p)
+			k, err := fromESP(d.Node, p)
 			if err == nil {
 				f.Say(fmt.Sprintf("boot from %s%d (%s): %d bytes of initramfs", d.Name, p.Number, p.Name, len(k.initramfs)))
 			}
@@ -34,13 +34,13 @@ func (f *firmware) disk(context.Context) (payload, error) {
 	return payload{}, errNoLoader
 }
 
-func fromESP(p Partition) (payload, error) {
-	dev, err := os.Open(p.Node)
+func fromESP(disk string, p Partition) (payload, error) {
+	dev, err := os.Open(disk)
 	if err != nil {
 		return payload{}, err
 	}
 	defer dev.Close()
-	fs, err := fat32.Read(file.New(dev, true), p.Sectors*512, 0, 512)
+	fs, err := fat32.Read(file.New(dev, true), p.Sectors*512, p.Start*512, 512)
 	if err != nil {
 		return payload{}, fmt.Errorf("read the file system of %s: %w", p.Name, err)
 	}

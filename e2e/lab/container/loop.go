@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -80,6 +79,10 @@ func (l *Loop) Scan(ctx context.Context, name, serial string) (Disk, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
+		// What a partition wrote, the whole disk may still have an older copy of.
+		if err := unix.IoctlSetInt(int(l.file.Fd()), unix.BLKFLSBUF, 0); err != nil {
+			return Disk{}, fmt.Errorf("flush %s: %w", l.Node, err)
+		}
 		err := unix.IoctlSetInt(int(l.file.Fd()), unix.BLKRRPART, 0)
 		if err == nil || errors.Is(err, unix.EINVAL) {
 			return l.describe(name, serial)
@@ -102,21 +105,12 @@ func (l *Loop) describe(name, serial string) (Disk, error) {
 		return Disk{}, err
 	}
 	d := Disk{Name: name, Serial: serial, Node: l.Node, Device: dev, Sectors: number(dir, "size")}
-	parts, err := filepath.Glob(dir + "/" + filepath.Base(l.Node) + "p*")
-	if err != nil {
-		return Disk{}, err
-	}
-	for _, p := range parts {
-		dev, err := device(p)
-		if err != nil {
+	for _, p := range l.table() {
+		if err := l.ensure(&p); err != nil {
 			return Disk{}, err
 		}
-		d.Partitions = append(d.Partitions, Partition{
-			Number: int(number(p, "partition")), Name: partitionName(p), Device: dev,
-			Start: number(p, "start"), Sectors: number(p, "size"), Node: "/dev/" + filepath.Base(p),
-		})
+		d.Partitions = append(d.Partitions, p)
 	}
-	sort.Slice(d.Partitions, func(i, j int) bool { return d.Partitions[i].Number < d.Partitions[j].Number })
 	return d, nil
 }
 
@@ -136,14 +130,4 @@ func number(dir, file string) int64 {
 	text, _ := os.ReadFile(filepath.Join(dir, file))
 	n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	return n
-}
-
-func partitionName(dir string) string {
-	text, _ := os.ReadFile(dir + "/uevent")
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(line, "PARTNAME="); ok {
-			return strings.TrimSpace(name)
-		}
-	}
-	return ""
 }

@@ -50,7 +50,6 @@ type Partition struct {
 	Device  uint64 `json:"device"`
 	Start   int64  `json:"start"`   // sector
 	Sectors int64  `json:"sectors"` // of 512 bytes
-	Node    string `json:"node"`    // "/dev/loop3p1"
 }
 
 // Cgroup is one hierarchy that the machine gets a part of.
