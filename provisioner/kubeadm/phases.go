@@ -31,7 +31,7 @@ func JoinNode(in Input, pki PKI, extra ...wire.File) (wire.Join, error) {
 	if err != nil {
 		return wire.Join{}, err
 	}
-	discovery, err := pki.Kubeconfig(in.Cluster.Name, "https://"+endpoint(in.Cluster.Kubernetes), "", Leaf{})
+	discovery, err := pki.Kubeconfig(in.Cluster.Name, "https://"+endpoint(in.Cluster.Kubernetes), in.Node.Name, Leaf{})
 	if err != nil {
 		return wire.Join{}, fmt.Errorf("render the discovery file of %s: %w", in.Node.Name, err)
 	}

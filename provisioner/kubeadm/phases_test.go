@@ -12,7 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
 	kubeadmcmd "k8s.io/kubernetes/cmd/kubeadm/app/cmd"
+	"k8s.io/kubernetes/cmd/kubeadm/app/util/kubeconfig"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 )
@@ -133,6 +135,32 @@ func TestWorkerHasNoKeys(t *testing.T) {
 			t.Errorf("a worker gets %s", f.Path)
 		}
 	}
+}
+
+// kubeadm loads the discovery file, validates it, and adds the bootstrap token
+// because it holds no credentials (discovery/file.ValidateConfigInfo).
+func TestDiscoveryFile(t *testing.T) {
+	for _, f := range orders(t)["worker"].Files {
+		if f.Path != DiscoveryPath {
+			continue
+		}
+		config, err := clientcmd.Load(f.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := clientcmd.Validate(*config); err != nil {
+			t.Error(err)
+		}
+		if kubeconfig.HasAuthenticationCredentials(config) {
+			t.Error("it holds credentials")
+		}
+		name, cluster, err := kubeconfig.GetClusterFromKubeConfig(config)
+		if err != nil || name != "edge-17" || cluster.Server != "https://api.edge-17.example:6443" || len(cluster.CertificateAuthorityData) == 0 {
+			t.Errorf("%q, %+v, %v", name, cluster, err)
+		}
+		return
+	}
+	t.Error("there is no discovery file")
 }
 
 // gates.txt and Version are those of the module that is compiled in.

@@ -75,23 +75,22 @@ func (a Authority) parse() (*x509.Certificate, *ecdsa.PrivateKey, error) {
 }
 
 // Kubeconfig returns a kubeconfig for one user of the cluster: server is
-// "https://host:port". Without a user (zero Leaf) it only tells where the
-// cluster is and which CA to trust: the discovery file of a joining node.
+// "https://host:port". With the zero Leaf it only tells where the cluster is and
+// which CA to trust: the discovery file of a joining node, whose token kubeadm
+// adds. The user is named all the same, as no kubeconfig is valid without.
 func (p PKI) Kubeconfig(cluster, server, user string, leaf Leaf) (secret.Value, error) {
 	config := clientcmdv1.Config{
 		APIVersion: "v1", Kind: "Config",
 		Clusters: []clientcmdv1.NamedCluster{{Name: cluster, Cluster: clientcmdv1.Cluster{
 			Server: server, CertificateAuthorityData: []byte(p.CA.Cert),
 		}}},
-		Contexts:       []clientcmdv1.NamedContext{{Name: cluster, Context: clientcmdv1.Context{Cluster: cluster, AuthInfo: user}}},
-		CurrentContext: cluster,
-	}
-	if user != "" {
-		name := user + "@" + cluster
-		config.Contexts[0].Name, config.CurrentContext = name, name
-		config.AuthInfos = []clientcmdv1.NamedAuthInfo{{Name: user, AuthInfo: clientcmdv1.AuthInfo{
+		Contexts: []clientcmdv1.NamedContext{{
+			Name: user + "@" + cluster, Context: clientcmdv1.Context{Cluster: cluster, AuthInfo: user},
+		}},
+		AuthInfos: []clientcmdv1.NamedAuthInfo{{Name: user, AuthInfo: clientcmdv1.AuthInfo{
 			ClientCertificateData: []byte(leaf.Cert), ClientKeyData: []byte(leaf.Key.Reveal()),
-		}}}
+		}}},
+		CurrentContext: user + "@" + cluster,
 	}
 	text, err := yaml.Marshal(config)
 	return secret.New(string(text)), err
