@@ -163,21 +163,25 @@ func (s *store) blobs() string {
 	return filepath.Join(s.root, "io.containerd.content.v1.content/blobs/sha256")
 }
 
-// packedLayers calls do with the digest of each packed layer.
+// packedLayers calls do with the digest of each packed layer. All are looked
+// for first: after the first is forgotten, containerd may collect the others.
 func (s *store) packedLayers(do func(digest string) error) error {
 	all, err := os.ReadDir(s.blobs())
 	if err != nil {
 		return err
 	}
+	var packed []string
 	for _, blob := range all {
-		packed, err := isGzip(filepath.Join(s.blobs(), blob.Name()))
+		is, err := isGzip(filepath.Join(s.blobs(), blob.Name()))
 		if err != nil {
 			return err
 		}
-		if !packed {
-			continue
+		if is {
+			packed = append(packed, blob.Name())
 		}
-		if err := do(blob.Name()); err != nil {
+	}
+	for _, digest := range packed {
+		if err := do(digest); err != nil {
 			return err
 		}
 	}

@@ -162,7 +162,11 @@ func (b *builder) container(c Container, p pieces) (string, error) {
 		}
 		maps.Copy(files, closure)
 	}
-	dir, err := b.cache.make("container", key(inputs), func(dir string) error {
+	k := key(inputs)
+	if !b.cache.has("container", k) {
+		b.report(Progress{"make container image " + c.Name, ""})
+	}
+	dir, err := b.cache.make("container", k, func(dir string) error {
 		out, err := os.Create(filepath.Join(dir, "image.tar"))
 		if err != nil {
 			return err
@@ -182,7 +186,6 @@ func (b *builder) data(ctx context.Context, p pieces) (string, error) {
 	inputs := []any{dataRecipe, hostConfig, b.spec.Kubernetes}
 	if b.spec.Kubernetes {
 		inputs = append(inputs, filepath.Base(filepath.Dir(p.programs["containerd"])))
-		b.report(Progress{fmt.Sprintf("make %d container images", len(b.lock.Containers)), "20 s"})
 		for _, c := range b.lock.Containers {
 			archive, err := b.container(c, p)
 			if err != nil {
