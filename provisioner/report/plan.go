@@ -37,7 +37,7 @@ const legend = "“ ” reads, “~” changes, “!” restarts, “-” erases
 func disk(name string, bmc facts.BMC) string {
 	for _, d := range bmc.Drives {
 		if strings.EqualFold(name, "serial:"+strings.TrimSpace(d.Serial)) || name == "wwn:"+inventory.NormalWWN(d.WWN) {
-			return fmt.Sprintf("%s, serial %s, %d GB", orUnknown(d.Model), orUnknown(d.Serial), d.Bytes/1e9)
+			return fmt.Sprintf("%s, serial %s, %d GB", orUnknown(d.Model), orUnknown(strings.TrimSpace(d.Serial)), d.Bytes/1e9)
 		}
 	}
 	return "the disk " + name + " (the controller reports no such disk; the installer looks for it)"

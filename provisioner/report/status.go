@@ -11,14 +11,14 @@ import (
 // Status returns hosts, nodes and cluster as they are: one line each.
 func Status(c inventory.Cluster, seen facts.Seen) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-14s %-6s %-14s %-8s %-10s %-9s %s\n", "node", "zone", "role", "power", "kubelet", "etcd", "generation")
+	fmt.Fprintf(&b, "%-14s %-6s %-21s %-8s %-10s %-9s %s\n", "node", "zone", "role", "power", "kubelet", "etcd", "generation")
 	for _, n := range c.Nodes {
 		h := seen.Hosts[n.Name]
-		role, etcd := "worker", "-"
+		etcd := "-"
 		if n.ControlPlane {
-			role, etcd = "control-plane", yes(h.Member.Known, h.Member.EtcdVoter, "votes", "no vote")
+			etcd = yes(h.Member.Known, h.Member.EtcdVoter, "votes", "no vote")
 		}
-		fmt.Fprintf(&b, "%-14s %-6s %-14s %-8s %-10s %-9s %s\n", n.Name, n.Zone, role, orUnknown(h.BMC.Power),
+		fmt.Fprintf(&b, "%-14s %-6s %-21s %-8s %-10s %-9s %s\n", n.Name, n.Zone, roles(n), orUnknown(h.BMC.Power),
 			yes(h.Member.Known, h.Member.Ready, "Ready", "not Ready"), etcd, orUnknown(h.Member.Generation))
 		if h.BMC.Err != "" {
 			fmt.Fprintf(&b, "  the controller: %s\n", strings.ReplaceAll(h.BMC.Err, "\n", "\n    "))
@@ -27,8 +27,12 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 			fmt.Fprintf(&b, "  the kubelet: %s\n", h.Member.NotReady)
 		}
 	}
+	if !seen.Cluster.Answers && seen.Cluster.Err == "" {
+		fmt.Fprintf(&b, "cluster %s was not asked: it has no keys yet, `ra2-deploy up` makes them\n", c.Name)
+		return b.String()
+	}
 	if !seen.Cluster.Answers {
-		fmt.Fprintf(&b, "cluster %s does not answer: %s\n", c.Name, orUnknown(seen.Cluster.Err))
+		fmt.Fprintf(&b, "cluster %s does not answer: %s\n", c.Name, seen.Cluster.Err)
 		return b.String()
 	}
 	fmt.Fprintf(&b, "cluster %s answers; etcd: %d of %d members healthy\n", c.Name, seen.Cluster.EtcdHealthy, seen.Cluster.EtcdMembers)
@@ -36,6 +40,16 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 		fmt.Fprintf(&b, "  %s %s\n", vip, yes(true, seen.Cluster.VIPs[vip], "answers", "does not answer"))
 	}
 	return b.String()
+}
+
+func roles(n inventory.Node) string {
+	switch {
+	case n.ControlPlane && n.Worker:
+		return "control-plane, worker"
+	case n.ControlPlane:
+		return "control-plane"
+	}
+	return "worker"
 }
 
 func yes(known, is bool, a, b string) string {

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/store"
+)
+
+// password of every controller of the rack. It must be found nowhere.
+const password = "correct-horse-battery-staple"
+
+var update = flag.Bool("update", false, "write the scripts' expected output anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ra2-deploy": main})
+}
+
+// TestScripts runs the program as a user does, against a rack of three servers
+// whose controllers are real HTTPS servers on the loopback.
+//
+// A script finds site.yaml, the inventory of its own rack, and these commands:
+//
+//	exits N ra2-deploy …   run it and want this exit status
+//	edit FILE OLD NEW      replace text in a file
+//	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on
+//	unplug NAME            take its controller from the network
+//	bmclog NAME…           print the requests that a controller got: method, path, status
+//	untouched              want that no controller got anything but reading, and that no session is left
+//	secretless             want that the password is in no file and not in the last output
+//	image DIR              put a built image into a cache; $IMAGE is its digest
+//	lock FILE              hold a record, until the script ends, as a second ra2-deploy does
+//	isjson FILE            want values of JSON, one after the other, and nothing else
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			r, err := newRack()
+			if err != nil {
+				return err
+			}
+			env.Defer(r.close)
+			env.Values[rackKey{}] = r
+			env.Setenv("BMC_PASSWORD", password)
+			for _, s := range r.servers {
+				env.Setenv(strings.ReplaceAll(s.name, "-", "_")+"_url", s.url())
+				env.Setenv(strings.ReplaceAll(s.name, "-", "_")+"_pin", s.pin)
+			}
+			return os.WriteFile(filepath.Join(env.WorkDir, "site.yaml"), []byte(r.inventory()), 0o644)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "bmclog": bmcLog,
+			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON,
+		},
+	})
+}
+
+type rackKey struct{}
+
+func rackOf(ts *testscript.TestScript) *rack { return ts.Value(rackKey{}).(*rack) }
+
+// want ends the script with a usage line when a command has too few arguments.
+func want(ts *testscript.TestScript, neg bool, args []string, least int, usage string) {
+	if neg || len(args) < least {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "exits N command…")
+	status := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		status = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(status) != args[0] {
+		ts.Fatalf("exit status %d, want %s", status, args[0])
+	}
+}
+
+func edit(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 3, "edit FILE OLD NEW")
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, lines(args[1])) {
+		ts.Fatalf("%s doesn't hold %q", args[0], args[1])
+	}
+	text = strings.ReplaceAll(text, lines(args[1]), lines(args[2]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// lines turns \\n into line feeds: a script's words hold none.
+func lines(word string) string { return strings.ReplaceAll(word, `\n`, "\n") }
+
+func changeHost(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "host NAME KEY=VALUE…")
+	ts.Check(rackOf(ts).change(args[0], args[1:]))
+}
+
+func unplug(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "unplug NAME")
+	s, err := rackOf(ts).find(args[0])
+	ts.Check(err)
+	s.http.CloseClientConnections()
+	ts.Check(s.http.Listener.Close())
+}
+
+func bmcLog(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "bmclog NAME…")
+	out := ts.Stdout() // also when there is nothing to print
+	for _, name := range args {
+		s, err := rackOf(ts).find(name)
+		ts.Check(err)
+		lines, err := s.requests()
+		ts.Check(err)
+		for _, l := range lines {
+			fmt.Fprintln(out, l)
+		}
+	}
+}
+
+func untouched(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 0, "untouched")
+	asked := 0
+	for _, s := range rackOf(ts).servers {
+		lines, err := s.requests()
+		ts.Check(err)
+		asked += len(lines)
+		for _, l := range lines {
+			if !l.reads() {
+				ts.Fatalf("%s was sent %s", s.name, l)
+			}
+		}
+		if n := s.controller().Sessions(); n > 0 {
+			ts.Fatalf("%s has %d sessions left", s.name, n)
+		}
+		if p := s.controller().Power(); p != "Off" {
+			ts.Fatalf("%s is %s", s.name, p)
+		}
+	}
+	if asked == 0 {
+		ts.Fatalf("no controller was asked anything: this proves nothing")
+	}
+}
+
+// secretless looks everywhere: below a .ra2 directory only secrets/ may hold
+// what opens something, and the controllers' password isn't even there.
+func secretless(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 0, "secretless")
+	for _, stream := range []string{"stdout", "stderr"} {
+		if strings.Contains(ts.ReadFile(stream), password) {
+			ts.Fatalf("the password is in %s", stream)
+		}
+	}
+	looked := 0
+	ts.Check(filepath.WalkDir(ts.Getenv("WORK"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if strings.Contains(string(data), password) {
+			return fmt.Errorf("the password is in %s", path)
+		}
+		if strings.Contains(path, ".ra2/") && !strings.Contains(path, "/secrets/") {
+			looked++
+			if strings.Contains(string(data), "PRIVATE KEY") {
+				return fmt.Errorf("a private key is in %s", path)
+			}
+		}
+		return err
+	}))
+	if looked == 0 {
+		ts.Fatalf("there is no .ra2 directory: this proves nothing")
+	}
+}
+
+func lock(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "lock FILE")
+	b, err := store.OpenBolt(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(b.Close()) })
+}
+
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "isjson FILE")
+	dec, n := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0]))), 0
+	for ; dec.More(); n++ {
+		var v any
+		ts.Check(dec.Decode(&v))
+	}
+	if n == 0 {
+		ts.Fatalf("%s is empty", args[0])
+	}
+}

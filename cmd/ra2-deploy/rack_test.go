@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ra2-deploy/ra2-deploy/e2e/lab/bmc"
+	"github.com/ra2-deploy/ra2-deploy/images"
+)
+
+// rack is three servers that are off, each with its controller.
+type rack struct{ servers []*server }
+
+// server is one controller as an HTTPS server. The machine behind it can be
+// exchanged; the log of requests stays.
+type server struct {
+	name   string
+	number int // 11 for the first
+	pin    string
+	http   *httptest.Server
+
+	mu  sync.Mutex
+	cfg bmc.Config
+	ctl *bmc.Controller
+	log bytes.Buffer
+}
+
+func newRack() (*rack, error) {
+	r := &rack{}
+	for i, name := range []string{"cp-a", "cp-b", "cp-c"} {
+		s := &server{name: name, number: 11 + i}
+		cert, pin, err := bmc.SelfSigned(netip.MustParseAddr("127.0.0.1"))
+		if err != nil {
+			return nil, err
+		}
+		s.pin = pin
+		h := bmc.DefaultHardware()
+		h.Drives[0].Serial = fmt.Sprintf("DISK%d", s.number)
+		h.NICs[0].Ports[0].MAC = fmt.Sprintf("52:54:00:17:00:%d", s.number)
+		s.set(bmc.Config{Username: "admin", Password: password, Serial: fmt.Sprintf("CHASSIS%d", s.number), Hardware: h, Log: s})
+		s.http = httptest.NewUnstartedServer(s)
+		s.http.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+		s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // refused certificates are what some scripts want
+		s.http.StartTLS()
+		r.servers = append(r.servers, s)
+	}
+	return r, nil
+}
+
+func (r *rack) close() {
+	for _, s := range r.servers {
+		s.http.Close()
+		s.controller().Close()
+	}
+}
+
+func (r *rack) find(name string) (*server, error) {
+	for _, s := range r.servers {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("the rack has no server %q", name)
+}
+
+// change puts another machine behind a controller.
+func (r *rack) change(name string, settings []string) error {
+	s, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	cfg := s.cfg
+	for _, text := range settings {
+		key, value, _ := strings.Cut(text, "=")
+		n, err := strconv.Atoi(value)
+		switch key {
+		case "serial":
+			cfg.Serial = value
+		case "disk":
+			cfg.Hardware.Drives = []bmc.Drive{cfg.Hardware.Drives[0]}
+			cfg.Hardware.Drives[0].Serial = value
+		case "password":
+			cfg.Password = value
+		case "on":
+			cfg.On = value == "yes"
+		case "sockets":
+			cfg.Hardware.Sockets = n
+		case "cores":
+			cfg.Hardware.CoresPerSocket = n
+		case "slots":
+			cfg.Hardware.Slots = cfg.Hardware.Slots[:n]
+		default:
+			return fmt.Errorf("a server has no %q", key)
+		}
+		if err != nil && (key == "sockets" || key == "cores" || key == "slots") {
+			return fmt.Errorf("%s: %w", text, err)
+		}
+	}
+	s.controller().Close()
+	s.set(cfg)
+	return nil
+}
+
+func (s *server) set(cfg bmc.Config) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg, s.ctl = cfg, bmc.New(cfg)
+}
+
+func (s *server) controller() *bmc.Controller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ctl
+}
+
+// ServeHTTP implements http.Handler.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.controller().ServeHTTP(w, r) }
+
+// Write implements io.Writer for the controller's log.
+func (s *server) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(line)
+}
+
+func (s *server) url() string { return s.http.URL }
+
+// request is one line of a controller's log.
+type request struct {
+	Method, Path string
+	Status       int
+}
+
+func (r request) String() string { return fmt.Sprintf("%s %s %d", r.Method, r.Path, r.Status) }
+
+// reads reports whether a request leaves the machine as it is: all that looks,
+// and opening and ending a session.
+func (r request) reads() bool {
+	const sessions = "/redfish/v1/SessionService/Sessions"
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		return true
+	case http.MethodPost:
+		return r.Path == sessions
+	case http.MethodDelete:
+		return strings.HasPrefix(r.Path, sessions+"/")
+	}
+	return false
+}
+
+func (s *server) requests() ([]request, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []request
+	dec := json.NewDecoder(bytes.NewReader(s.log.Bytes()))
+	for dec.More() {
+		var r request
+		if err := dec.Decode(&r); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// inventory is what a user would write of the rack.
+func (r *rack) inventory() string {
+	var b strings.Builder
+	b.WriteString(`apiVersion: ra2-deploy/v1alpha1
+kind: Cluster
+metadata: {name: site}
+spec:
+  kubernetes:
+    endpoint: {vips: [10.17.0.10, "fd00:17::10"]}
+  provisioning:
+    interface: ra2-nosuch
+    cidrs: [10.17.0.1/24, "fd00:17::1/64"]
+  classes:
+    server: {bios: {smt: enabled}}
+  zones: [a, b, c]
+  nodes:
+`)
+	for _, s := range r.servers {
+		fmt.Fprintf(&b, `    - name: %s
+      zone: %s
+      roles: [control-plane, worker]
+      class: server
+      serial: CHASSIS%d
+      bmc:
+        url: redfish+%s
+        credentials: {username: admin, password: {env: BMC_PASSWORD}}
+        fingerprint: "%s"
+      boot: {mac: "52:54:00:17:00:%d"}
+      disk: {serial: DISK%d}
+      addresses: [10.17.0.%d/24, "fd00:17::%d/64"]
+`, s.name, strings.TrimPrefix(s.name, "cp-"), s.number, s.url(), s.pin, s.number, s.number, s.number, s.number)
+	}
+	return b.String()
+}
+
+// builtImage puts into a cache what a build would leave there: a manifest and
+// its files. They are not an image that could boot; no script gets that far.
+func builtImage(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "image DIR")
+	sum := sha256.Sum256([]byte("an image"))
+	m := images.Manifest{
+		Digest: hex.EncodeToString(sum[:]), RawBytes: 1 << 30, CompressedBytes: 1 << 20, KernelDigest: "k", InitrdDigest: "i",
+		Distribution: "debian-13", Kernel: "generic", KubernetesVersion: "v1.37.2",
+	}
+	if len(args) == 2 {
+		m.KubernetesVersion = args[1]
+	}
+	dir := filepath.Join(ts.MkAbs(args[0]), "images", m.Digest)
+	ts.Check(os.MkdirAll(dir, 0o755))
+	text, err := json.Marshal(m)
+	ts.Check(err)
+	for name, data := range map[string][]byte{images.FileManifest: text, images.FileImage: nil, images.FileKernel: nil, images.FileInitrd: nil} {
+		ts.Check(os.WriteFile(filepath.Join(dir, name), data, 0o644))
+	}
+	ts.Setenv("IMAGE", "sha256:"+m.Digest)
+}

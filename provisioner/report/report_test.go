@@ -1,0 +1,179 @@
+package report_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/workflow"
+)
+
+var began = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+func at(seconds int) time.Time { return began.Add(time.Duration(seconds) * time.Second) }
+
+// same compares what is printed with what is wanted.
+func same(t *testing.T, got, want string) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	seen := facts.Seen{Hosts: map[string]facts.Host{
+		"a": {BMC: facts.BMC{Drives: []facts.Drive{
+			{Model: "other", Serial: "D1", Bytes: 1e12}, {Model: "PM893", Serial: "d2 ", WWN: "0x5002538F00000862", Bytes: 960e9},
+		}}},
+		"b": {BMC: facts.BMC{Drives: []facts.Drive{{Serial: "D3", WWN: "naa.5002538f00000863", Bytes: 480e9}}}},
+	}}
+	p := step.Plan{
+		Steps: []step.Step{
+			{ID: "a/firmware", Host: "a", Why: "LogicalProc: Disabled → Enabled", Do: step.SetBIOS{}},
+			{ID: "a/installed", Host: "a", Why: "nothing says that it runs the image", Do: step.Install{Disk: "serial:D2"}},
+			{ID: "b/installed", Host: "b", Why: "it runs another", Do: step.Install{Disk: "wwn:5002538f00000863"}},
+			{ID: "c/installed", Host: "c", Why: "it runs another", Do: step.Install{Disk: "serial:D9"}},
+			{ID: "cluster/born", Why: "none was formed", Do: step.Form{}},
+			{ID: "a/member", Host: "a", Why: "it is not Ready", Do: step.Settle{For: step.SettleMember}},
+		},
+		Later: []string{"cluster/verified: not before all are members"},
+	}
+	same(t, report.Plan(p, seen), `! a/firmware             LogicalProc: Disabled → Enabled
+- a/installed            nothing says that it runs the image
+                          erases PM893, serial d2, 960 GB and no other disk
+- b/installed            it runs another
+                          erases unknown, serial D3, 480 GB and no other disk
+- c/installed            it runs another
+                          erases the disk serial:D9 (the controller reports no such disk; the installer looks for it) and no other disk
+~ cluster/born           none was formed
+  a/member               it is not Ready
+later: cluster/verified: not before all are members
+
+6 steps: “ ” reads, “~” changes, “!” restarts, “-” erases. Disks that are erased: 3.
+`)
+	same(t, report.Plan(step.Plan{}, seen), "Nothing to do: everything is as the inventory wants it.\n")
+}
+
+func TestLine(t *testing.T) {
+	for _, c := range []struct {
+		ev   step.Event
+		want string
+	}{
+		{step.Event{Time: at(3), Step: "a/installed", Host: "a", Status: step.Started}, "  0:03  a/installed            ▸ started"},
+		{step.Event{Time: at(3725), Step: "cluster/born", Status: step.Done}, " 62:05  cluster/born           ✓ done"},
+		{step.Event{Time: at(61), Step: "a/installed", Host: "a", Status: step.Noted, Mark: step.MarkLoader}, "  1:01  a/installed            · loader"},
+		{step.Event{
+			Time: at(10), Step: "a/installed", Host: "a", Status: step.Noted, Note: "waiting for the first DHCP request of 52:54:00:17:00:11",
+			Evidence: "power On\nmore", Deadline: at(910), Next: "power-cycle it",
+		}, "  0:10  a/installed            · waiting for the first DHCP request of 52:54:00:17:00:11 [power On], at most 15m, then: power-cycle it"},
+		{step.Event{Time: at(10), Step: "a/off", Host: "a", Status: step.Noted, Note: "waiting for power", Deadline: at(55)}, "  0:10  a/off                  · waiting for power, at most 45s"},
+		{step.Event{Time: at(20), Step: "a/installed", Host: "a", Status: step.Retried, Try: 1, Note: "no DHCP request\ncommand: x"}, "  0:20  a/installed            ↻ no DHCP request (try 1 ended)"},
+		{step.Event{Time: at(20), Step: "a/installed", Host: "a", Status: step.Held, Note: "no disk has the serial D1", Evidence: "D7"}, "  0:20  a/installed            ✗ no disk has the serial D1"},
+		{step.Event{Time: at(20), Step: "network", Host: "a", Status: step.Noted, Note: "it asked again"}, "  0:20  a network              · it asked again"},
+	} {
+		same(t, report.Line(c.ev, began), c.want)
+	}
+}
+
+func TestTiming(t *testing.T) {
+	timing := report.Timing{Began: began}
+	same(t, timing.Table(1500*time.Millisecond), "own code: 1.5 s of CPU time\n")
+	for _, ev := range []step.Event{
+		{Time: at(1), Host: "a", Mark: step.MarkPowerOn},
+		{Time: at(5), Host: "a", Mark: step.MarkFirmware},
+		{Time: at(20), Host: "a", Mark: step.MarkPowerOn}, // the second try counts
+		{Time: at(31), Host: "a", Mark: step.MarkFirmware},
+		{Time: at(32), Host: "a", Mark: step.MarkFirmware}, // firmware asks more than once
+		{Time: at(40), Host: "a", Mark: step.MarkInstaller},
+		{Time: at(100), Host: "a", Mark: step.MarkReady},
+		{Time: at(50), Host: "b", Mark: step.MarkReady}, // b ran already
+		{Time: at(50), Host: "a", Note: "no mark"},
+		{Time: at(50), Mark: step.MarkReady}, // of the cluster
+	} {
+		before := fmt.Sprint(timing)
+		next := timing.With(ev)
+		same(t, fmt.Sprint(timing), before)
+		timing = next
+	}
+	same(t, timing.Table(2*time.Second), `node             power-on   firmware     loader  installer    written     kernel    kubelet      Ready      total
+a                    20.0       11.0          -        9.0          -          -          -       60.0       80.0
+b                       -          -          -          -          -          -          -       50.0          -
+seconds from the mark before; power-on: since the run began. Own code (ra2-deploy): 2.0 s of CPU time
+`)
+}
+
+func TestStatus(t *testing.T) {
+	vip4, vip6 := netip.MustParseAddr("10.17.0.10"), netip.MustParseAddr("fd00:17::10")
+	c := inventory.Cluster{
+		Name: "edge", Kubernetes: inventory.Kubernetes{Endpoint: inventory.Endpoint{VIPs: []netip.Addr{vip4, vip6}}},
+		Nodes: []inventory.Node{{Name: "cp-a", Zone: "a", ControlPlane: true}, {Name: "both", Zone: "b", ControlPlane: true, Worker: true}, {Name: "w-a", Zone: "a", Worker: true}},
+	}
+	seen := facts.Seen{
+		Hosts: map[string]facts.Host{
+			"cp-a": {BMC: facts.BMC{Power: "On"}, Member: facts.Member{Known: true, Exists: true, Ready: true, EtcdVoter: true, Generation: "0123456789abcdef"}},
+			"both": {BMC: facts.BMC{Err: "no answer\nat all"}, Member: facts.Member{Known: true, Exists: true, NotReady: "cni plugin not initialized", Generation: "0123456789abcdef"}},
+			"w-a":  {BMC: facts.BMC{Power: "Off"}, Member: facts.Member{Known: true}},
+		},
+		Cluster: facts.Cluster{Answers: true, EtcdHealthy: 1, EtcdMembers: 2, VIPs: map[netip.Addr]bool{vip4: true}},
+	}
+	same(t, report.Status(c, seen), `node           zone   role                  power    kubelet    etcd      generation
+cp-a           a      control-plane         On       Ready      votes     0123456789abcdef
+both           b      control-plane, worker unknown  not Ready  no vote   0123456789abcdef
+  the controller: no answer
+    at all
+  the kubelet: cni plugin not initialized
+w-a            a      worker                Off      not Ready  -         unknown
+cluster edge answers; etcd: 1 of 2 members healthy
+  10.17.0.10 answers
+  fd00:17::10 does not answer
+`)
+	const head = "node           zone   role                  power    kubelet    etcd      generation\n"
+	c.Nodes = nil
+	same(t, report.Status(c, facts.Seen{Cluster: facts.Cluster{Err: "connection refused"}}), head+"cluster edge does not answer: connection refused\n")
+	same(t, report.Status(c, facts.Seen{}), head+"cluster edge was not asked: it has no keys yet, `ra2-deploy up` makes them\n")
+}
+
+// mark is an error around another, for the program only.
+type mark struct{ error }
+
+func (m mark) Unwrap() error { return m.error }
+
+func TestFailure(t *testing.T) {
+	hold := &step.Hold{Reason: "no disk has the serial D1", Hint: "look into the bay", Err: errors.New("the disks are D7, D8")}
+	failed := &workflow.StepError{Step: "a/installed", Host: "a", Try: 1, Err: hold}
+	other := &workflow.StepError{Step: "b/member", Host: "b", Try: 2, Err: errors.New("kubeadm join: exit status 1\nerror: token expired")}
+	want := `ra2-deploy: a/installed: no disk has the serial D1: the disks are D7, D8
+  hint: look into the bay
+ra2-deploy: b/member: kubeadm join: exit status 1
+  error: token expired
+  next: ra2-deploy up edge.yaml
+`
+	all := errors.Join(failed, nil, errors.Join(other))
+	same(t, report.Failure(all, "ra2-deploy up edge.yaml"), want)
+	same(t, report.Failure(mark{all}, "ra2-deploy up edge.yaml"), want)
+	same(t, report.Failure(fmt.Errorf("%w: kubeadm refuses the cluster: %w", errors.New("refused"), errors.New("no")), ""),
+		"ra2-deploy: refused: kubeadm refuses the cluster: no\n")
+}
+
+func TestFindings(t *testing.T) {
+	same(t, report.Findings([]rules.Finding{
+		{Requirement: "ra2.ch.016", Host: "a", Verdict: rules.Waived, Want: "8 slots", Got: "3", Where: "PCIeSlots", Reason: "1U"},
+		{Requirement: "ra2.ch.012", Host: "a", Verdict: rules.Pass},
+		{Requirement: rules.Reachable, Host: "b", Verdict: rules.Unknown, Want: "an answer", Got: "refused\ntwice", Where: "Redfish"},
+		{Requirement: "ra2.ch.008", Host: "a", Verdict: rules.Fail, Want: "2 sockets", Got: "1", Where: "Processors"},
+	}), `fail     ra2.ch.008   a            want 2 sockets, got 1 (Processors)
+unknown  reachable    b            want an answer, got refused; twice (Redfish)
+waived   ra2.ch.016   a            want 8 slots, got 3 (PCIeSlots); waived: 1U
+4 findings: 1 pass, 1 fail, 1 unknown, 1 waived
+`)
+	same(t, report.Findings([]rules.Finding{{Verdict: rules.Pass}}), "1 finding: 1 pass\n")
+}
