@@ -23,7 +23,7 @@ const (
 	treeRecipe      = 2
 	packageRecipe   = 1
 	programRecipe   = 1
-	containerRecipe = 1
+	containerRecipe = 2
 	dataRecipe      = 2
 	imageRecipe     = 1
 )

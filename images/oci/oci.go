@@ -104,7 +104,10 @@ func (i Image) layer() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return b.Bytes(), w.Close()
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 func add(w *tar.Writer, name string, mode int64, data []byte) error {

@@ -69,8 +69,17 @@ func TestLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// "At the end of the archive file there are two 512-byte blocks filled with
+	// binary zeros" (GNU tar manual, Basic Tar Format); Go's reader does without.
+	if !bytes.HasSuffix(text, make([]byte, 1024)) {
+		t.Error("the archive has no end")
+	}
 	seen := map[string]int64{}
-	for tr := tar.NewReader(r); ; {
+	for tr := tar.NewReader(bytes.NewReader(text)); ; {
 		h, err := tr.Next()
 		if err == io.EOF {
 			break
