@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,7 +184,10 @@ func (c conf) delegate(env map[string]string) (map[string]any, error) {
 		setDefault(d, "isGateway", true)
 	}
 	if _, ok := d["ipam"]; !ok {
-		d["ipam"] = ipam(env)
+		var err error
+		if d["ipam"], err = ipam(env); err != nil {
+			return nil, err
+		}
 	}
 	if _, ok := d["type"].(string); !ok {
 		return nil, &failure{Code: codeBadInput, Msg: "delegate", Details: "its type is no string"}
@@ -201,12 +205,19 @@ func (c conf) addRuntime(d map[string]any) {
 	}
 }
 
-func ipam(env map[string]string) map[string]any {
+// ipam gives the configuration of host-local. flanneld writes the gateway's
+// address with the subnet's length (10.244.1.1/24); host-local refuses host
+// bits and takes the first address for the gateway by itself.
+func ipam(env map[string]string) (map[string]any, error) {
 	var ranges [][]map[string]string
 	var routes []map[string]string
 	for _, family := range []string{"FLANNEL_", "FLANNEL_IPV6_"} {
 		if subnet := env[family+"SUBNET"]; subnet != "" {
-			ranges = append(ranges, []map[string]string{{"subnet": subnet}})
+			prefix, err := netip.ParsePrefix(subnet)
+			if err != nil {
+				return nil, &failure{Code: codeTryLater, Msg: family + "SUBNET", Details: err.Error()}
+			}
+			ranges = append(ranges, []map[string]string{{"subnet": prefix.Masked().String()}})
 		}
 		for network := range strings.SplitSeq(env[family+"NETWORK"], ",") {
 			if network != "" {
@@ -214,7 +225,7 @@ func ipam(env map[string]string) map[string]any {
 			}
 		}
 	}
-	return map[string]any{"type": "host-local", "ranges": ranges, "routes": routes}
+	return map[string]any{"type": "host-local", "ranges": ranges, "routes": routes}, nil
 }
 
 func setDefault(d map[string]any, name string, value any) {

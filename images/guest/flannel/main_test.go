@@ -47,7 +47,7 @@ func TestAddHandsOnBothFamilies(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"cniVersion":"1.0.0","hairpinMode":true,"ipMasq":false,` +
-		`"ipam":{"ranges":[[{"subnet":"10.244.1.1/24"}],[{"subnet":"fd00:17:244:1::1/64"}]],` +
+		`"ipam":{"ranges":[[{"subnet":"10.244.1.0/24"}],[{"subnet":"fd00:17:244:1::/64"}]],` +
 		`"routes":[{"dst":"10.244.0.0/16"},{"dst":"fd00:17:244::/56"}],"type":"host-local"},` +
 		`"isDefaultGateway":true,"isGateway":true,"mtu":1450,"name":"cbr0","type":"bridge"}`
 	if got := out.String(); got != want {
@@ -69,7 +69,7 @@ func TestDelUsesWhatAddKeptEvenWithoutFlanneld(t *testing.T) {
 		t.Fatal(err)
 	}
 	out.Reset()
-	if err := run("DEL", strings.NewReader(config), &out); err != nil || !strings.Contains(out.String(), "10.244.1.1/24") {
+	if err := run("DEL", strings.NewReader(config), &out); err != nil || !strings.Contains(out.String(), "10.244.1.0/24") {
 		t.Errorf("DEL: %v, %s", err, &out)
 	}
 	if left, err := os.ReadDir(data); err != nil || len(left) != 0 {
