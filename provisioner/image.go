@@ -85,9 +85,11 @@ func orNothing(s string) string {
 }
 
 // digest names the image, "sha256:<hex>".
-func (f imageFiles) digest() string {
-	return "sha256:" + strings.TrimPrefix(f.manifest.Digest, "sha256:")
-}
+func (f imageFiles) digest() string { return named(f.manifest.Digest) }
+
+// named writes a digest with the name of its algorithm, as everything but file
+// names has it.
+func named(hex string) string { return "sha256:" + strings.TrimPrefix(hex, "sha256:") }
 
 // path returns a file of the image: agent.FileImage, FileKernel or FileInitrd.
 func (f imageFiles) path(name string) string { return filepath.Join(f.manifest.Dir, name) }
@@ -108,6 +110,6 @@ func (f imageFiles) install(disk string) templates.Install {
 	return templates.Install{
 		Disk: disk, Image: f.digest(), Bytes: f.manifest.RawBytes,
 		ImageURL: agent.ImagePath(f.digest()), KernelURL: agent.KernelPath(f.digest()), InitrdURL: agent.InitrdPath(f.digest()),
-		KernelDigest: f.manifest.KernelDigest, InitrdDigest: f.manifest.InitrdDigest, KernelLine: images.KernelLine,
+		KernelDigest: named(f.manifest.KernelDigest), InitrdDigest: named(f.manifest.InitrdDigest), KernelLine: images.KernelLine,
 	}
 }

@@ -148,9 +148,11 @@ func (r *Run) site(image func() (imageFiles, error), engine *workflow.Engine) *S
 	}
 	return &Site{
 		Look: func(ctx context.Context, rec step.Record) (facts.Seen, error) {
-			return r.observer().Seen(ctx, func(node string) bool {
-				return rec[plan.On(node, "installed")].Status == step.Done
-			})
+			o := r.observer()
+			if _, begun := rec[plan.Born]; !begun {
+				o.Cluster = nil // nobody is there to answer
+			}
+			return o.Seen(ctx, func(node string) bool { return rec[plan.On(node, "installed")].Status == step.Done })
 		},
 		Judge: r.judge,
 		Want: func(seen facts.Seen) (plan.Want, error) {

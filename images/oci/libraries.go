@@ -18,7 +18,11 @@ var libraryDirs = [...]string{"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gn
 // to run alone: the program itself, its dynamic linker and all shared
 // libraries, path in the system to file on the host.
 func Closure(root, program string) (map[string]string, error) {
-	found := map[string]string{program: filepath.Join(root, program)}
+	file, err := resolve(root, program)
+	if err != nil {
+		return nil, fmt.Errorf("find the libraries of %s: %w", program, err)
+	}
+	found := map[string]string{program: file}
 	open := []string{program}
 	for len(open) > 0 {
 		needs, err := needed(found[open[0]])
@@ -38,6 +42,28 @@ func Closure(root, program string) (map[string]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// maxLinks is how many symbolic links may follow one another, as in Linux.
+const maxLinks = 40
+
+// resolve follows symbolic links of the last path element inside the system at
+// root: Debian's alternatives are absolute ones.
+func resolve(root, path string) (string, error) {
+	for range maxLinks {
+		file := filepath.Join(root, path)
+		to, err := os.Readlink(file)
+		if err != nil {
+			_, err = os.Stat(file) // no link: this is it, if it is there
+			return file, err
+		}
+		if filepath.IsAbs(to) {
+			path = to
+		} else {
+			path = filepath.Join(filepath.Dir(path), to)
+		}
+	}
+	return "", fmt.Errorf("%s: more than %d symbolic links", path, maxLinks)
 }
 
 // needed gives the names of libraries (DT_NEEDED) and the dynamic linker's path

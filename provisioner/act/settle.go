@@ -3,7 +3,9 @@ package act
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
@@ -49,9 +51,9 @@ func (t Settle) address(ctx context.Context, report step.Reporter) error {
 	return poll(ctx, w, 2*time.Second, report, func(ctx context.Context) (bool, string) {
 		all, said := true, ""
 		vips := t.Answering.VIPs(ctx)
-		for addr, ok := range vips {
-			all = all && ok
-			said += fmt.Sprintf("%s answers: %t; ", addr, ok)
+		for _, addr := range slices.SortedFunc(maps.Keys(vips), netip.Addr.Compare) {
+			all = all && vips[addr]
+			said += fmt.Sprintf("%s answers: %t; ", addr, vips[addr])
 		}
 		return all && len(vips) > 0, said
 	})

@@ -26,6 +26,7 @@ import (
 const (
 	defaultSubnetFile = "/run/flannel/subnet.env"
 	defaultDataDir    = "/var/lib/cni/flannel"
+	addressDir        = "/run/cni-ipam-state" // a reboot ends all pods: their addresses are free again
 )
 
 // versions are those of the CNI specification that the delegates of
@@ -185,7 +186,7 @@ func (c conf) delegate(env map[string]string) (map[string]any, error) {
 	}
 	if _, ok := d["ipam"]; !ok {
 		var err error
-		if d["ipam"], err = ipam(env); err != nil {
+		if d["ipam"], err = ipam(env, d["type"] == "ptp"); err != nil {
 			return nil, err
 		}
 	}
@@ -207,17 +208,23 @@ func (c conf) addRuntime(d map[string]any) {
 
 // ipam gives the configuration of host-local. flanneld writes the gateway's
 // address with the subnet's length (10.244.1.1/24); host-local refuses host
-// bits and takes the first address for the gateway by itself.
-func ipam(env map[string]string) (map[string]any, error) {
+// bits and takes the first address for the gateway by itself. The plugin ptp
+// has no setting for a default route as bridge has (isDefaultGateway), so with
+// everywhere the routes lead everywhere.
+func ipam(env map[string]string, everywhere bool) (map[string]any, error) {
 	var ranges [][]map[string]string
 	var routes []map[string]string
-	for _, family := range []string{"FLANNEL_", "FLANNEL_IPV6_"} {
+	for _, each := range [][2]string{{"FLANNEL_", "0.0.0.0/0"}, {"FLANNEL_IPV6_", "::/0"}} {
+		family, all := each[0], each[1]
 		if subnet := env[family+"SUBNET"]; subnet != "" {
 			prefix, err := netip.ParsePrefix(subnet)
 			if err != nil {
 				return nil, &failure{Code: codeTryLater, Msg: family + "SUBNET", Details: err.Error()}
 			}
 			ranges = append(ranges, []map[string]string{{"subnet": prefix.Masked().String()}})
+			if everywhere {
+				routes = append(routes, map[string]string{"dst": all})
+			}
 		}
 		for network := range strings.SplitSeq(env[family+"NETWORK"], ",") {
 			if network != "" {
@@ -225,7 +232,7 @@ func ipam(env map[string]string) (map[string]any, error) {
 			}
 		}
 	}
-	return map[string]any{"type": "host-local", "ranges": ranges, "routes": routes}, nil
+	return map[string]any{"type": "host-local", "dataDir": addressDir, "ranges": ranges, "routes": routes}, nil
 }
 
 func setDefault(d map[string]any, name string, value any) {

@@ -47,11 +47,31 @@ func TestAddHandsOnBothFamilies(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"cniVersion":"1.0.0","hairpinMode":true,"ipMasq":false,` +
-		`"ipam":{"ranges":[[{"subnet":"10.244.1.0/24"}],[{"subnet":"fd00:17:244:1::/64"}]],` +
+		`"ipam":{"dataDir":"/run/cni-ipam-state","ranges":[[{"subnet":"10.244.1.0/24"}],[{"subnet":"fd00:17:244:1::/64"}]],` +
 		`"routes":[{"dst":"10.244.0.0/16"},{"dst":"fd00:17:244::/56"}],"type":"host-local"},` +
 		`"isDefaultGateway":true,"isGateway":true,"mtu":1450,"name":"cbr0","type":"bridge"}`
 	if got := out.String(); got != want {
 		t.Errorf("the delegate got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestPointToPointLeadsEverywhere: a pod joined by ptp needs default routes, or
+// it reaches no service and no node.
+func TestPointToPointLeadsEverywhere(t *testing.T) {
+	config, _ := site(t)
+	config = strings.Replace(config, `"hairpinMode":true,"isDefaultGateway":true`, `"type":"ptp"`, 1)
+	dir := os.Getenv("CNI_PATH")
+	if err := os.Rename(filepath.Join(dir, "bridge"), filepath.Join(dir, "ptp")); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run("ADD", strings.NewReader(config), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range []string{`{"dst":"0.0.0.0/0"}`, `{"dst":"::/0"}`} {
+		if !strings.Contains(out.String(), route) {
+			t.Errorf("no route %s in %s", route, &out)
+		}
 	}
 }
 
