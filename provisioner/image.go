@@ -55,10 +55,12 @@ func findImage(ctx context.Context, o Options, c inventory.Cluster) (imageFiles,
 		}
 		m, err = images.Built(ctx, spec, o.Cache)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && o.Image != "":
+		return imageFiles{}, fmt.Errorf("%w: %w\nnext: ls %s   (the digests of the images that are built)", ErrUsage, err, filepath.Join(o.Cache, "images"))
+	case errors.Is(err, fs.ErrNotExist):
 		return imageFiles{}, fmt.Errorf("%w: %w\nnext: ra2-deploy image build %s --cache %s", ErrUsage, err, o.Inventory, o.Cache)
-	}
-	if err != nil {
+	case err != nil:
 		return imageFiles{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	return imageFiles{o.Cache, m}, fits(m, c)

@@ -70,9 +70,6 @@ func (r *Run) Up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.keys(); err != nil {
-		return err
-	}
 	signals := &act.Signals{}
 	var one sync.Mutex // notices come from many goroutines
 	tell := func(ev step.Event) {
@@ -85,6 +82,9 @@ func (r *Run) Up(ctx context.Context) error {
 		return err
 	}
 	r.servers = servers
+	if err := r.keys(); err != nil {
+		return err
+	}
 	s := r.site(image, r.engine(files, signals))
 	s.Engine.Tell = tell
 	return s.Converge(ctx)

@@ -50,6 +50,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if _, _, unknown := cmd.Find(args); unknown != nil {
 		err = usage{unknown}
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return interrupted(errs, err)
+	}
 	return tell(errs, err)
 }
 
@@ -126,6 +129,15 @@ func tell(w io.Writer, err error) int {
 	case errors.As(err, new(usage)), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
 		return exitUsage
 	}
+	return exitFailed
+}
+
+// interrupted prints what a person who ended the run needs: how to go on. What
+// had failed before stands above as the steps' own lines.
+func interrupted(w io.Writer, err error) int {
+	var step nextStep
+	errors.As(err, &step)
+	fmt.Fprint(w, report.Failure(errors.New("interrupted"), step.next))
 	return exitFailed
 }
 

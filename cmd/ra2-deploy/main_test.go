@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -34,7 +35,10 @@ func TestMain(m *testing.M) {
 //
 //	exits N ra2-deploy …   run it and want this exit status
 //	edit FILE OLD NEW      replace text in a file
-//	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on
+//	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on, slow and lag (milliseconds)
+//	asked NAME             wait until its controller got a request
+//	changed NAME           wait until its controller got one that changes something
+//	nosessions             want that no controller has an open session
 //	unplug NAME            take its controller from the network
 //	bmclog NAME…           print the requests that a controller got: method, path, status
 //	untouched              want that no controller got anything but reading, and that no session is left
@@ -61,7 +65,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "bmclog": bmcLog,
-			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON,
+			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON, "asked": asked, "changed": changed, "nosessions": noSessions,
 		},
 	})
 }
@@ -143,13 +147,11 @@ func untouched(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Fatalf("%s was sent %s", s.name, l)
 			}
 		}
-		if n := s.controller().Sessions(); n > 0 {
-			ts.Fatalf("%s has %d sessions left", s.name, n)
-		}
 		if p := s.controller().Power(); p != "Off" {
 			ts.Fatalf("%s is %s", s.name, p)
 		}
 	}
+	noSessions(ts, neg, nil)
 	if asked == 0 {
 		ts.Fatalf("no controller was asked anything: this proves nothing")
 	}
@@ -202,5 +204,34 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if n == 0 {
 		ts.Fatalf("%s is empty", args[0])
+	}
+}
+
+func asked(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "asked NAME")
+	await(ts, args[0], func(s *server) chan struct{} { return s.called })
+}
+
+func changed(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "changed NAME")
+	await(ts, args[0], func(s *server) chan struct{} { return s.wrote })
+}
+
+func await(ts *testscript.TestScript, name string, what func(*server) chan struct{}) {
+	s, err := rackOf(ts).find(name)
+	ts.Check(err)
+	select {
+	case <-what(s):
+	case <-time.After(10 * time.Second):
+		ts.Fatalf("%s got no such request within 10 s", name)
+	}
+}
+
+func noSessions(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 0, "nosessions")
+	for _, s := range rackOf(ts).servers {
+		if n := s.controller().Sessions(); n > 0 {
+			ts.Fatalf("%s has %d sessions left", s.name, n)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -34,6 +35,8 @@ type server struct {
 	number int // 11 for the first
 	pin    string
 	http   *httptest.Server
+	called chan struct{} // holds something once a request came
+	wrote  chan struct{} // holds something once a request changed the machine
 
 	mu  sync.Mutex
 	cfg bmc.Config
@@ -44,7 +47,7 @@ type server struct {
 func newRack() (*rack, error) {
 	r := &rack{}
 	for i, name := range []string{"cp-a", "cp-b", "cp-c"} {
-		s := &server{name: name, number: 11 + i}
+		s := &server{name: name, number: 11 + i, called: make(chan struct{}, 1), wrote: make(chan struct{}, 1)}
 		cert, pin, err := bmc.SelfSigned(netip.MustParseAddr("127.0.0.1"))
 		if err != nil {
 			return nil, err
@@ -97,6 +100,10 @@ func (r *rack) change(name string, settings []string) error {
 			cfg.Hardware.Drives[0].Serial = value
 		case "password":
 			cfg.Password = value
+		case "slow":
+			cfg.Faults.Slow = n
+		case "lag":
+			cfg.Lag = time.Duration(n) * time.Millisecond
 		case "on":
 			cfg.On = value == "yes"
 		case "sockets":
@@ -108,7 +115,7 @@ func (r *rack) change(name string, settings []string) error {
 		default:
 			return fmt.Errorf("a server has no %q", key)
 		}
-		if err != nil && (key == "sockets" || key == "cores" || key == "slots") {
+		if err != nil && (key == "sockets" || key == "cores" || key == "slots" || key == "slow" || key == "lag") {
 			return fmt.Errorf("%s: %w", text, err)
 		}
 	}
@@ -130,10 +137,27 @@ func (s *server) controller() *bmc.Controller {
 }
 
 // ServeHTTP implements http.Handler.
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.controller().ServeHTTP(w, r) }
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mark(s.called)
+	s.controller().ServeHTTP(w, r)
+}
 
-// Write implements io.Writer for the controller's log.
+func mark(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it holds one already
+	}
+}
+
+// Write implements io.Writer for the controller's log: a line is one request.
 func (s *server) Write(line []byte) (int, error) {
+	var r request
+	if err := json.Unmarshal(line, &r); err != nil {
+		return 0, err
+	}
+	if !r.reads() {
+		mark(s.wrote)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.Write(line)

@@ -28,6 +28,7 @@ type flags struct {
 	parallel int
 	yes      bool
 	ask      string // what a person is asked to approve of
+	again    string // the command that goes on after a run that was cut short
 }
 
 // people returns where text for people goes: beside events on the standard
@@ -46,9 +47,15 @@ func (f *flags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "steps that run at once")
 }
 
+// work is one command's run, and whether it has begun to change anything.
+type work struct {
+	*provisioner.Run
+	acted bool
+}
+
 // withRun opens the cluster of an inventory, tells events to the terminal and
 // to --events, and closes every session whatever happens.
-func withRun(cmd *cobra.Command, path string, f flags, do func(*provisioner.Run) error) (err error) {
+func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (err error) {
 	cluster, err := provisioner.Load(path)
 	if err != nil {
 		return err
@@ -58,16 +65,16 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*provisioner.Run)
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSink()) }()
-	began, acted := time.Now(), false
-	r, err := provisioner.Open(cmd.Context(), cluster, provisioner.Options{
+	w, screen := &work{}, report.NewScreen(time.Now())
+	w.Run, err = provisioner.Open(cmd.Context(), cluster, provisioner.Options{
 		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel,
 		Approve: func(ctx context.Context, p step.Plan, seen facts.Seen) error {
 			return approve(cmd, f, cluster.Name, p, seen)
 		},
 		Tell: func(ev step.Event) {
-			acted = acted || ev.Status == step.Started
-			if f.events != "-" {
-				fmt.Fprintln(cmd.OutOrStdout(), report.Line(ev, began))
+			w.acted = w.acted || ev.Status == step.Started
+			if line, ok := screen.Line(ev); ok && f.events != "-" {
+				fmt.Fprintln(cmd.OutOrStdout(), line)
 			}
 			sink(ev)
 		},
@@ -75,11 +82,12 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*provisioner.Run)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	if err = do(r); err != nil && acted {
-		return midway{err}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	err = do(w)
+	if err == nil || !w.acted {
+		return err
 	}
-	return err
+	return nextStep{midway{err}, "ra2-deploy " + f.again + " " + path + "   (goes on where this run ended; the hosts' consoles tell more)"}
 }
 
 // eventSink returns where events go as JSON lines.

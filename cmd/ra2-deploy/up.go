@@ -22,7 +22,7 @@ func planCommand() *cobra.Command {
 		Short: "Show what up would do, and change nothing",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], f, func(r *provisioner.Run) error {
+			return withRun(cmd, args[0], f, func(r *work) error {
 				turn, err := r.Plan(cmd.Context())
 				if err != nil {
 					return err
@@ -46,13 +46,13 @@ func planCommand() *cobra.Command {
 }
 
 func upCommand() *cobra.Command {
-	var f flags
+	f := flags{again: "up"}
 	cmd := &cobra.Command{
 		Use:   "up INVENTORY",
 		Short: "Bring servers and cluster to what the inventory says; run it again to go on after anything",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], f, func(r *provisioner.Run) error { return up(cmd, r, f, args[0]) })
+			return withRun(cmd, args[0], f, func(r *work) error { return up(cmd, r, f, args[0]) })
 		},
 	}
 	f.add(cmd)
@@ -60,27 +60,26 @@ func upCommand() *cobra.Command {
 	return cmd
 }
 
-func up(cmd *cobra.Command, r *provisioner.Run, f flags, path string) error {
+func up(cmd *cobra.Command, r *work, f flags, path string) error {
 	err := r.Up(cmd.Context())
-	if _, refused := errors.AsType[*provisioner.Refused](err); refused || errors.Is(err, provisioner.ErrDeclined) || errors.Is(err, provisioner.ErrUsage) {
-		return err
+	if err == nil || r.acted {
+		fmt.Fprint(f.people(cmd), r.Timing())
 	}
-	fmt.Fprint(f.people(cmd), r.Timing())
 	if err != nil {
-		return nextStep{err, "ra2-deploy up " + path + "   (goes on where this run ended; consoles of the hosts tell more)"}
+		return err
 	}
 	fmt.Fprintf(f.people(cmd), "Everything is as the inventory wants it. Try: ra2-deploy kubeconfig %s > kubeconfig && kubectl --kubeconfig kubeconfig get nodes -o wide\n", path)
 	return nil
 }
 
 func rebuildCommand() *cobra.Command {
-	var f flags
+	f := flags{again: "up"}
 	cmd := &cobra.Command{
 		Use:   "rebuild NODE INVENTORY",
 		Short: "Write one node anew: it leaves the cluster, is installed, and joins again",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[1], f, func(r *provisioner.Run) error {
+			return withRun(cmd, args[1], f, func(r *work) error {
 				if err := r.Rebuild(cmd.Context(), args[0]); err != nil {
 					return err
 				}
@@ -94,13 +93,13 @@ func rebuildCommand() *cobra.Command {
 }
 
 func downCommand() *cobra.Command {
-	f := flags{ask: "This switches off all hosts of the cluster and forgets its keys; no disk is erased."}
+	f := flags{ask: "This switches off all hosts of the cluster and forgets its keys; no disk is erased.", again: "down"}
 	cmd := &cobra.Command{
 		Use:   "down INVENTORY",
 		Short: "End the cluster: switch all hosts off and forget its keys; disks keep what they hold",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], f, func(r *provisioner.Run) error { return r.Down(cmd.Context()) })
+			return withRun(cmd, args[0], f, func(r *work) error { return r.Down(cmd.Context()) })
 		},
 	}
 	f.add(cmd)
@@ -118,7 +117,7 @@ func statusCommand() *cobra.Command {
 		Short: "Show hosts, nodes and cluster as they are now",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], f, func(r *provisioner.Run) error {
+			return withRun(cmd, args[0], f, func(r *work) error {
 				seen, err := r.Look(cmd.Context())
 				if err != nil {
 					return err

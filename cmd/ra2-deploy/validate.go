@@ -28,7 +28,7 @@ func validateCommand() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: cluster %s, %d nodes in %d zones: no problems\n", args[0], cluster.Name, len(cluster.Nodes), len(cluster.Zones))
 				return nil
 			}
-			return withRun(cmd, args[0], flags{}, func(r *provisioner.Run) error {
+			return withRun(cmd, args[0], flags{}, func(r *work) error {
 				findings, err := r.Check(cmd.Context())
 				fmt.Fprint(cmd.OutOrStdout(), report.Findings(findings))
 				if err != nil {
@@ -60,14 +60,14 @@ func factsCommand() *cobra.Command {
 		Short: "Print what the management controllers say of the hosts, as JSON",
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], flags{}, func(r *provisioner.Run) error { return tellFacts(cmd, r, args[1:]) })
+			return withRun(cmd, args[0], flags{}, func(r *work) error { return tellFacts(cmd, r, args[1:]) })
 		},
 	}
 }
 
 // tellFacts prints the facts of all hosts, or of the one that is named. What
 // could not be asked is an error beside what could.
-func tellFacts(cmd *cobra.Command, r *provisioner.Run, only []string) error {
+func tellFacts(cmd *cobra.Command, r *work, only []string) error {
 	nodes := r.Cluster().Nodes
 	if len(only) > 0 {
 		nodes = slices.DeleteFunc(slices.Clone(nodes), func(n inventory.Node) bool { return n.Name != only[0] })

@@ -42,6 +42,32 @@ func Line(ev step.Event, began time.Time) string {
 	return b.String()
 }
 
+// Screen turns events into the lines of one run. What a step waits for is
+// said once, and again after a minute: a wait is told, and doesn't scroll.
+type Screen struct {
+	began time.Time
+	said  map[string]time.Time // step and words to when they were last printed
+}
+
+// NewScreen returns the screen of a run that begins now.
+func NewScreen(began time.Time) *Screen { return &Screen{began, map[string]time.Time{}} }
+
+// again is after how long the same words are worth another line.
+const again = time.Minute
+
+// Line returns the event's line; ok is false when it says nothing new. It must
+// be called from one goroutine at a time.
+func (s *Screen) Line(ev step.Event) (line string, ok bool) {
+	if wait, _, _ := strings.Cut(ev.Note, ";"); ev.Status == step.Noted && ev.Mark == "" && strings.HasPrefix(wait, "waiting for") {
+		key := string(ev.Step) + " " + wait
+		if last, before := s.said[key]; before && ev.Time.Sub(last) < again {
+			return "", false
+		}
+		s.said[key] = ev.Time
+	}
+	return Line(ev, s.began), true
+}
+
 // where names the step, and the host where the step doesn't.
 func where(ev step.Event) string {
 	if ev.Host == "" || strings.HasPrefix(string(ev.Step), ev.Host+"/") {

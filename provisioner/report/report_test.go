@@ -84,6 +84,33 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// TestScreen checks that a wait of two minutes takes three lines, and that
+// nothing else is left out.
+func TestScreen(t *testing.T) {
+	screen := report.NewScreen(began)
+	lines := 0
+	for second := range 121 {
+		ev := step.Event{Time: at(second), Step: "a/off", Host: "a", Status: step.Noted, Note: fmt.Sprintf("waiting for power state Off; last seen: On, look %d", second)}
+		if _, ok := screen.Line(ev); ok {
+			lines++
+		}
+	}
+	if lines != 3 {
+		t.Errorf("%d lines", lines)
+	}
+	for _, ev := range []step.Event{
+		{Time: at(121), Step: "b/off", Host: "b", Status: step.Noted, Note: "waiting for power state Off; last seen: On"},
+		{Time: at(121), Step: "a/off", Host: "a", Status: step.Noted, Note: "waiting for an answer; last seen: none"},
+		{Time: at(121), Step: "a/off", Host: "a", Status: step.Noted, Note: "waiting for power state Off; last seen: On", Mark: step.MarkPowerOn},
+		{Time: at(122), Step: "a/off", Host: "a", Status: step.Failed, Note: "waiting for power state Off took too long"},
+		{Time: at(122), Step: "a/off", Host: "a", Status: step.Failed, Note: "waiting for power state Off took too long"},
+	} {
+		if _, ok := screen.Line(ev); !ok {
+			t.Errorf("%+v is not told", ev)
+		}
+	}
+}
+
 func TestTiming(t *testing.T) {
 	timing := report.Timing{Began: began}
 	same(t, timing.Table(1500*time.Millisecond), "own code: 1.5 s of CPU time\n")
