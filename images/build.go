@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -34,7 +35,7 @@ type builder struct {
 	lock     Lock
 	distro   Distribution
 	cache    cache
-	compiler string // "go1.26.8"; "" when nothing is built
+	compiler string // of the Go tool here, "go1.26.8"; set where programs are built
 	inputs   string // digest of all inputs
 	report   func(Progress)
 }
@@ -53,7 +54,7 @@ func Build(ctx context.Context, s Spec, cacheDir string, report func(Progress)) 
 	if report == nil {
 		report = func(Progress) {}
 	}
-	b, err := newBuilder(ctx, s, cacheDir, report)
+	b, err := newBuilder(s, cacheDir, report)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("build image: %w", err)
 	}
@@ -104,7 +105,7 @@ func Loaders(cacheDir string) string {
 	return filepath.Join(cacheDir, "loaders")
 }
 
-func newBuilder(ctx context.Context, s Spec, cacheDir string, report func(Progress)) (*builder, error) {
+func newBuilder(s Spec, cacheDir string, report func(Progress)) (*builder, error) {
 	lock, err := ReadLock(lockText)
 	if err != nil {
 		return nil, err
@@ -121,11 +122,6 @@ func newBuilder(ctx context.Context, s Spec, cacheDir string, report func(Progre
 	if s.Mirror != "" {
 		b.distro.Archive.Mirror = strings.TrimSuffix(s.Mirror, "/")
 		b.distro.Archive.Security = b.distro.Archive.Mirror + "-security"
-	}
-	if s.Kubernetes {
-		if b.compiler, err = gomod.Compiler(ctx); err != nil {
-			return nil, err
-		}
 	}
 	b.inputs, err = b.inputsKey()
 	return b, err
@@ -151,7 +147,9 @@ func (b *builder) inputsKey() (string, error) {
 		Content      any
 	}{[...]int{treeRecipe, packageRecipe, programRecipe, containerRecipe, dataRecipe, imageRecipe}, spec, node, laid, b.distro, nil}
 	if b.spec.Kubernetes {
-		in.Content = []any{b.compiler, b.lock.Modules, b.lock.Containers, guest.Sources()}
+		// The image is named by the Go that this program was built with, not by the
+		// one in PATH: a site that only serves an image needs no Go at all.
+		in.Content = []any{runtime.Version(), b.lock.Modules, b.lock.Containers, guest.Sources()}
 	}
 	return key(in), nil
 }
@@ -211,6 +209,9 @@ func (b *builder) build(ctx context.Context) (Manifest, error) {
 	}
 	p := pieces{base: base, kernel: kernel, loaders: loaders}
 	if b.spec.Kubernetes {
+		if b.compiler, err = gomod.Compiler(ctx); err != nil {
+			return Manifest{}, err
+		}
 		if p.programs, err = b.programs(ctx); err != nil {
 			return Manifest{}, err
 		}

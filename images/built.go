@@ -1,7 +1,6 @@
 package images
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,11 +9,11 @@ import (
 // Built gives the image that Build would give, and builds nothing. The error
 // is fs.ErrNotExist when it isn't in the cache yet, or was built from other
 // inputs.
-func Built(ctx context.Context, s Spec, cacheDir string) (Manifest, error) {
+func Built(s Spec, cacheDir string) (Manifest, error) {
 	if cacheDir == "" {
 		cacheDir = DefaultCache
 	}
-	b, err := newBuilder(ctx, s, cacheDir, func(Progress) {})
+	b, err := newBuilder(s, cacheDir, func(Progress) {})
 	if err != nil {
 		return Manifest{}, fmt.Errorf("find image: %w", err)
 	}

@@ -22,7 +22,7 @@ func node(t *testing.T, text string) string {
 
 func inputs(t *testing.T, s Spec) string {
 	t.Helper()
-	b, err := newBuilder(t.Context(), s, t.TempDir(), nil)
+	b, err := newBuilder(s, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,9 +72,9 @@ func TestNeedsNamesPackages(t *testing.T) {
 }
 
 func TestFinishedIsFoundWithoutPrograms(t *testing.T) {
-	s := Spec{Node: node(t, "one")}
+	s := Spec{Node: node(t, "one"), Kubernetes: true}
 	dir := t.TempDir()
-	b, err := newBuilder(t.Context(), s, dir, func(Progress) {})
+	b, err := newBuilder(s, dir, func(Progress) {})
 	if err != nil {
 		t.Fatal(err)
 	}

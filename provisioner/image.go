@@ -1,7 +1,6 @@
 package provisioner
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,13 +36,13 @@ func ImageSpec(c inventory.Cluster) (images.Spec, error) {
 
 // image returns how to get the run's image: it is looked for once, when it is
 // first needed.
-func (r *Run) image(ctx context.Context) func() (imageFiles, error) {
-	return sync.OnceValues(func() (imageFiles, error) { return findImage(ctx, r.options, r.want) })
+func (r *Run) image() func() (imageFiles, error) {
+	return sync.OnceValues(func() (imageFiles, error) { return findImage(r.options, r.want) })
 }
 
 // findImage returns the built image that the inventory wants, complete; or the
 // one that the options name, if it fits the inventory.
-func findImage(ctx context.Context, o Options, c inventory.Cluster) (imageFiles, error) {
+func findImage(o Options, c inventory.Cluster) (imageFiles, error) {
 	var m images.Manifest
 	var err error
 	if o.Image != "" {
@@ -53,7 +52,7 @@ func findImage(ctx context.Context, o Options, c inventory.Cluster) (imageFiles,
 		if spec, err = ImageSpec(c); err != nil {
 			return imageFiles{}, err
 		}
-		m, err = images.Built(ctx, spec, o.Cache)
+		m, err = images.Built(spec, o.Cache)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.Image != "":

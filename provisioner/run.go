@@ -56,13 +56,13 @@ func (r *Run) Check(ctx context.Context) ([]rules.Finding, error) {
 // when no finding stands against the hosts: a host that can't be used is told
 // before half an hour of building.
 func (r *Run) Plan(ctx context.Context) (Turn, error) {
-	return r.site(r.image(ctx), nil).Plan(ctx)
+	return r.site(r.image(), nil).Plan(ctx)
 }
 
 // Up brings hosts and cluster to what the inventory wants. Where nothing is
 // left to do, or where the first look refuses, no port is opened.
 func (r *Run) Up(ctx context.Context) error {
-	image := r.image(ctx)
+	image := r.image()
 	if turn, err := r.site(image, nil).Plan(ctx); err != nil || turn.Plan.Empty() {
 		return err
 	}
