@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -162,7 +163,7 @@ func untouched(ts *testscript.TestScript, neg bool, args []string) {
 func secretless(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 0, "secretless")
 	for _, stream := range []string{"stdout", "stderr"} {
-		if strings.Contains(ts.ReadFile(stream), password) {
+		if tells(ts.ReadFile(stream)) {
 			ts.Fatalf("the password is in %s", stream)
 		}
 	}
@@ -172,7 +173,7 @@ func secretless(ts *testscript.TestScript, neg bool, args []string) {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		if strings.Contains(string(data), password) {
+		if tells(string(data)) {
 			return fmt.Errorf("the password is in %s", path)
 		}
 		if strings.Contains(path, ".ra2/") && !strings.Contains(path, "/secrets/") {
@@ -186,6 +187,12 @@ func secretless(ts *testscript.TestScript, neg bool, args []string) {
 	if looked == 0 {
 		ts.Fatalf("there is no .ra2 directory: this proves nothing")
 	}
+}
+
+// tells reports whether a text holds the password, also as HTTP sends it.
+func tells(text string) bool {
+	basic := base64.StdEncoding.EncodeToString([]byte("admin:" + password))
+	return strings.Contains(text, password) || strings.Contains(text, strings.TrimRight(basic, "=")[:20])
 }
 
 func lock(ts *testscript.TestScript, neg bool, args []string) {

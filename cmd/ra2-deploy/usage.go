@@ -19,6 +19,7 @@ func strict(cmd *cobra.Command) {
 		if c.HasSubCommands() {
 			c.RunE = onlyGroup
 			c.Args = cobra.ArbitraryArgs
+			c.DisableFlagsInUseLine = true
 		} else if check := c.Args; check != nil {
 			c.Args = func(c *cobra.Command, args []string) error {
 				err := check(c, args)
