@@ -166,7 +166,7 @@ func (b *builder) finished() (Manifest, error) {
 		return Manifest{}, err
 	}
 	needed := []string{filepath.Join(m.Dir, FileImage), filepath.Join(m.Dir, FileKernel), filepath.Join(m.Dir, FileInitrd)}
-	for _, loader := range loaderFiles {
+	for _, loader := range loaderFiles() {
 		needed = append(needed, filepath.Join(Loaders(b.cache.dir), loader))
 	}
 	for _, file := range needed {

@@ -19,9 +19,11 @@ import (
 
 // dataDirs are the folders of the data partition that the node binds into its
 // root, and their modes: what outlives a boot.
-var dataDirs = map[string]fs.FileMode{
-	"etc-kubernetes": 0o755, "var-lib-etcd": 0o700, "var-lib-kubelet": 0o700,
-	"var-lib-containerd": 0o711, "var-log": 0o755, "ra2": 0o700,
+func dataDirs() map[string]fs.FileMode {
+	return map[string]fs.FileMode{
+		"etc-kubernetes": 0o755, "var-lib-etcd": 0o700, "var-lib-kubelet": 0o700,
+		"var-lib-containerd": 0o711, "var-log": 0o755, "ra2": 0o700,
+	}
 }
 
 // patience is how long containerd may take to start and to end on the host.

@@ -32,18 +32,24 @@ type system struct {
 // emptied are folders whose contents no node needs: package lists and caches,
 // Debian's own kernel hooks, and Perl's modules, which installing needed (they
 // came with keepalived's SNMP library: 40 MB).
-var emptied = [...]string{"var/cache", "var/lib/apt", "var/log", "boot", "tmp", "run", "etc/kernel", "etc/initramfs-tools",
-	"usr/share/perl", "usr/lib/x86_64-linux-gnu/perl"}
+func emptied() []string {
+	return []string{"var/cache", "var/lib/apt", "var/log", "boot", "tmp", "run", "etc/kernel", "etc/initramfs-tools",
+		"usr/share/perl", "usr/lib/x86_64-linux-gnu/perl"}
+}
 
 // points are folders that the node's first step mounts something on.
-var points = [...]string{"data", "etc/kubernetes", "etc/cni/net.d", "etc/containerd/conf.d", "etc/chrony/conf.d", "etc/chrony/sources.d",
-	"etc/systemd/network", "opt/cni/bin", "var/lib/etcd", "var/lib/kubelet", "var/lib/containerd", "var/lib/cni", "var/log", "usr/libexec/kubernetes"}
+func points() []string {
+	return []string{"data", "etc/kubernetes", "etc/cni/net.d", "etc/containerd/conf.d", "etc/chrony/conf.d", "etc/chrony/sources.d",
+		"etc/systemd/network", "opt/cni/bin", "var/lib/etcd", "var/lib/kubelet", "var/lib/containerd", "var/lib/cni", "var/log", "usr/libexec/kubernetes"}
+}
 
 // masked are units that make no sense on a node that nobody logs into and
 // whose system is replaced, never changed.
-var masked = [...]string{"getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "autovt@.service",
-	"getty.target", "systemd-firstboot.service", "systemd-networkd-wait-online.service", "systemd-boot-update.service",
-	"dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "apt-daily.timer", "apt-daily-upgrade.timer"}
+func masked() []string {
+	return []string{"getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "autovt@.service",
+		"getty.target", "systemd-firstboot.service", "systemd-networkd-wait-online.service", "systemd-boot-update.service",
+		"dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "apt-daily.timer", "apt-daily-upgrade.timer"}
+}
 
 // links are the symbolic links of a root: units to start, and the target.
 func links(kubernetes bool) map[string]string {
@@ -60,7 +66,7 @@ func links(kubernetes bool) map[string]string {
 	for _, unit := range units {
 		all["etc/systemd/system/multi-user.target.wants/"+unit] = "/usr/lib/systemd/system/" + unit
 	}
-	for _, unit := range masked {
+	for _, unit := range masked() {
 		all["etc/systemd/system/"+unit] = "/dev/null"
 	}
 	return all
@@ -91,7 +97,7 @@ func (s system) copyBase(ctx context.Context, dir string) error {
 	if _, err := command.Run(ctx, command.Command{Args: []string{"cp", "-a", "--reflink=auto", s.base + "/.", dir}}); err != nil {
 		return err
 	}
-	for _, name := range emptied {
+	for _, name := range emptied() {
 		inside, err := os.ReadDir(filepath.Join(dir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -102,7 +108,7 @@ func (s system) copyBase(ctx context.Context, dir string) error {
 			}
 		}
 	}
-	for _, name := range points {
+	for _, name := range points() {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			return err
 		}

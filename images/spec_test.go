@@ -94,7 +94,7 @@ func TestFinishedIsFoundWithoutPrograms(t *testing.T) {
 	if _, err := b.finished(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("finished without loaders: %v", err)
 	}
-	for _, name := range loaderFiles {
+	for _, name := range loaderFiles() {
 		if err := os.MkdirAll(Loaders(dir), 0o755); err != nil {
 			t.Fatal(err)
 		}

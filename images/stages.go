@@ -17,7 +17,9 @@ import (
 
 // loaderFiles are the network boot loaders that are offered, as Debian's
 // package ipxe names them.
-var loaderFiles = [...]string{"undionly.kpxe", "snponly.efi", "ipxe.efi"}
+func loaderFiles() []string {
+	return []string{"undionly.kpxe", "snponly.efi", "ipxe.efi"}
+}
 
 // packageList is the file in a folder of unpacked packages that names them.
 const packageList = "ra2-packages"
@@ -66,7 +68,7 @@ func (b *builder) publishLoaders(from string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	for _, name := range loaderFiles {
+	for _, name := range loaderFiles() {
 		data, err := os.ReadFile(filepath.Join(from, "usr/lib/ipxe", name))
 		if err != nil {
 			return fmt.Errorf("network boot loaders: %w", err)
@@ -208,7 +210,7 @@ func (b *builder) fillData(ctx context.Context, p pieces, tree, dir, seed string
 	if err := os.Chmod(tree, 0o755); err != nil {
 		return err
 	}
-	for name, mode := range dataDirs {
+	for name, mode := range dataDirs() {
 		if err := os.Mkdir(filepath.Join(tree, name), mode); err != nil {
 			return err
 		}

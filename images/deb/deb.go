@@ -43,8 +43,10 @@ func (a Archive) sources() []string {
 }
 
 // excluded are paths that no node reads. Licences stay.
-var excluded = [...]string{"/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/lintian/*",
-	"/usr/share/bash-completion/*", "/usr/share/doc/*"}
+func excluded() []string {
+	return []string{"/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/lintian/*",
+		"/usr/share/bash-completion/*", "/usr/share/doc/*"}
+}
 
 // System makes a Debian system at dir, which must not exist, from the
 // essential packages and those of include, without recommendations. It needs
@@ -52,7 +54,7 @@ var excluded = [...]string{"/usr/share/man/*", "/usr/share/locale/*", "/usr/shar
 func (a Archive) System(ctx context.Context, dir string, include []string) error {
 	args := []string{"mmdebstrap", "--variant=essential", "--mode=root", "--format=directory", "--architectures=amd64",
 		"--aptopt=Acquire::Languages \"none\"", "--include=" + strings.Join(include, ",")}
-	for _, path := range excluded {
+	for _, path := range excluded() {
 		args = append(args, "--dpkgopt=path-exclude="+path)
 	}
 	args = append(args, "--dpkgopt=path-include=/usr/share/doc/*/copyright", a.Suite, dir)

@@ -73,10 +73,10 @@ func Write(w io.Writer, p Parts) (int64, error) {
 
 func (p Parts) layout() ([]part, uint64, error) {
 	parts := []part{
-		{Extent: Extent{Name: NameESP, Type: typeESP, Attributes: LegacyBoot}, file: p.ESP},
-		{Extent: Extent{Name: NameConfig, Type: typeData}, size: configBytes},
-		{Extent: Extent{Name: NameRoot, Type: typeData}, file: p.Root},
-		{Extent: Extent{Name: NameData, Type: typeData}, file: p.Data},
+		{Extent: Extent{Name: NameESP, Type: typeESP(), Attributes: LegacyBoot}, file: p.ESP},
+		{Extent: Extent{Name: NameConfig, Type: typeData()}, size: configBytes},
+		{Extent: Extent{Name: NameRoot, Type: typeData()}, file: p.Root},
+		{Extent: Extent{Name: NameData, Type: typeData()}, file: p.Data},
 	}
 	sizes := make([]int64, len(parts))
 	for i := range parts {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"unicode/utf16"
@@ -28,11 +27,15 @@ const (
 // looks for: "Legacy BIOS Bootable" (UEFI 2.10, table 5.8, bit 2).
 const LegacyBoot uint64 = 1 << 2
 
-// Types of partitions.
-var (
-	typeESP  = mustGUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b") // UEFI 2.10, table 5.7
-	typeData = mustGUID("0fc63daf-8483-4772-8e79-3d69d8477de4") // Linux file system data
-)
+// typeESP is the type of an EFI system partition (UEFI 2.10, table 5.7).
+func typeESP() GUID {
+	return GUID{0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b}
+}
+
+// typeData is the type of Linux file system data, 0fc63daf-8483-4772-8e79-3d69d8477de4.
+func typeData() GUID {
+	return GUID{0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47, 0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d, 0xe4}
+}
 
 // GUID is a GUID in the byte order of the table: the first three groups are
 // little endian (UEFI 2.10, appendix A).
@@ -53,17 +56,6 @@ func NewGUID(seed, name string) GUID {
 func (g GUID) String() string {
 	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", binary.LittleEndian.Uint32(g[0:]),
 		binary.LittleEndian.Uint16(g[4:]), binary.LittleEndian.Uint16(g[6:]), g[8:10], g[10:16])
-}
-
-func mustGUID(s string) GUID {
-	b, err := hex.DecodeString(s[0:8] + s[9:13] + s[14:18] + s[19:23] + s[24:36])
-	if err != nil {
-		panic(err) // the constants above
-	}
-	var g GUID
-	copy(g[:], []byte{b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6]})
-	copy(g[8:], b[8:])
-	return g
 }
 
 // Extent is one partition's place in the table.

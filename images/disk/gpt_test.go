@@ -95,8 +95,11 @@ func TestTableRefuses(t *testing.T) {
 }
 
 func TestGUID(t *testing.T) {
-	if got := typeESP.String(); got != "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" {
+	if got := typeESP().String(); got != "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" {
 		t.Errorf("ESP: %s", got)
+	}
+	if got := typeData().String(); got != "0fc63daf-8483-4772-8e79-3d69d8477de4" {
+		t.Errorf("Linux data: %s", got)
 	}
 	a := NewGUID("seed", "a")
 	if a == NewGUID("seed", "b") || a == NewGUID("other", "a") || a != NewGUID("seed", "a") {

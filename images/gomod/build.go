@@ -14,7 +14,9 @@ import (
 
 // environment makes builds independent of the user's settings: no workspace,
 // no cgo, no vendoring. GOPROXY, GOSUMDB and the caches stay the user's.
-var environment = [...]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "GOWORK=off", "GOFLAGS=-mod=mod", "GOEXPERIMENT="}
+func environment() []string {
+	return []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "GOWORK=off", "GOFLAGS=-mod=mod", "GOEXPERIMENT="}
+}
 
 // Compiler gives the version of the Go tool in PATH, "go1.26.8".
 func Compiler(ctx context.Context) (string, error) {
@@ -78,7 +80,7 @@ func (m Module) main(src string) ([]byte, error) {
 func (m Module) download(ctx context.Context) (string, error) {
 	out, err := command.Run(ctx, command.Command{
 		Dir:  os.TempDir(), // outside any module
-		Env:  environment[:],
+		Env:  environment(),
 		Args: []string{"go", "mod", "download", "-json", m.Path + "@" + m.Version},
 	})
 	var got struct{ Dir, Sum, Error string }
@@ -125,7 +127,7 @@ func CompileSource(ctx context.Context, name string, source []byte, dir, out str
 func compile(ctx context.Context, dir, out, target string, ldflags, tags []string) error {
 	_, err := command.Run(ctx, command.Command{
 		Dir: dir,
-		Env: environment[:],
+		Env: environment(),
 		Args: []string{"go", "build", "-trimpath", "-buildvcs=false",
 			"-ldflags", strings.Join(append([]string{"-s", "-w"}, ldflags...), " "),
 			"-tags", strings.Join(tags, ","), "-o", out, target},

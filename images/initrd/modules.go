@@ -61,40 +61,46 @@ func (m *Modules) Choose(want func(file string) bool) []string {
 // boot lists the folders of modules that bring a host from its first
 // instruction to its disk and its network. Wireless, modems and the like are
 // not below them.
-var boot = []string{
-	"kernel/drivers/virtio/", "kernel/drivers/block/", "kernel/drivers/nvme/host/", "kernel/drivers/scsi/",
-	"kernel/drivers/ata/", "kernel/drivers/message/fusion/", "kernel/drivers/hv/", "kernel/drivers/xen/",
-	"kernel/drivers/net/ethernet/", "kernel/drivers/net/hyperv/", "kernel/drivers/net/bonding/",
-	"kernel/drivers/net/phy/", "kernel/drivers/net/vmxnet3/", "kernel/net/8021q/",
-	"kernel/drivers/usb/host/", "kernel/drivers/usb/storage/", "kernel/drivers/hid/",
-	"kernel/drivers/ptp/", "kernel/drivers/char/hw_random/", "kernel/drivers/firmware/",
-	"kernel/fs/erofs/", "kernel/fs/overlayfs/", "kernel/fs/ext4/", "kernel/fs/fat/", "kernel/fs/nls/",
+func boot() []string {
+	return []string{
+		"kernel/drivers/virtio/", "kernel/drivers/block/", "kernel/drivers/nvme/host/", "kernel/drivers/scsi/",
+		"kernel/drivers/ata/", "kernel/drivers/message/fusion/", "kernel/drivers/hv/", "kernel/drivers/xen/",
+		"kernel/drivers/net/ethernet/", "kernel/drivers/net/hyperv/", "kernel/drivers/net/bonding/",
+		"kernel/drivers/net/phy/", "kernel/drivers/net/vmxnet3/", "kernel/net/8021q/",
+		"kernel/drivers/usb/host/", "kernel/drivers/usb/storage/", "kernel/drivers/hid/",
+		"kernel/drivers/ptp/", "kernel/drivers/char/hw_random/", "kernel/drivers/firmware/",
+		"kernel/fs/erofs/", "kernel/fs/overlayfs/", "kernel/fs/ext4/", "kernel/fs/fat/", "kernel/fs/nls/",
+	}
 }
 
 // bootFiles are single modules of folders that hold much else.
-var bootFiles = []string{"virtio_net", "net_failover", "failover", "dm-mod", "dm-verity", "loop", "efivarfs", "crc32c_generic", "crc32c-intel"}
+func bootFiles() []string {
+	return []string{"virtio_net", "net_failover", "failover", "dm-mod", "dm-verity", "loop", "efivarfs", "crc32c_generic", "crc32c-intel"}
+}
 
 // never are modules below the boot folders that no boot disk or boot NIC uses.
-var never = []string{
-	"kernel/drivers/block/drbd/", "kernel/drivers/block/rbd", "kernel/drivers/block/nbd", "kernel/drivers/block/zram/",
-	"kernel/drivers/scsi/qedi/", "kernel/drivers/scsi/bnx2i/", "kernel/drivers/scsi/cxgbi/",
+func never() []string {
+	return []string{
+		"kernel/drivers/block/drbd/", "kernel/drivers/block/rbd", "kernel/drivers/block/nbd", "kernel/drivers/block/zram/",
+		"kernel/drivers/scsi/qedi/", "kernel/drivers/scsi/bnx2i/", "kernel/drivers/scsi/cxgbi/",
+	}
 }
 
 // Boot tells whether a module belongs into the initrd: storage, network and
 // the file systems of the image.
 func Boot(file string) bool {
-	for _, prefix := range never {
+	for _, prefix := range never() {
 		if strings.HasPrefix(file, prefix) {
 			return false
 		}
 	}
-	for _, prefix := range boot {
+	for _, prefix := range boot() {
 		if strings.HasPrefix(file, prefix) {
 			return true
 		}
 	}
 	name, _, _ := strings.Cut(path.Base(file), ".ko")
-	return slices.Contains(bootFiles, name)
+	return slices.Contains(bootFiles(), name)
 }
 
 // write puts files into the archive below lib/modules/<release>, unpacked so

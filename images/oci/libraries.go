@@ -12,7 +12,9 @@ import (
 
 // libraryDirs are where Debian keeps shared libraries on amd64; its dynamic
 // linker searches them without a cache file.
-var libraryDirs = [...]string{"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib", "/lib"}
+func libraryDirs() []string {
+	return []string{"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib", "/lib"}
+}
 
 // Closure gives what a dynamically linked program of the system at root needs
 // to run alone: the program itself, its dynamic linker and all shared
@@ -96,7 +98,7 @@ func locate(root, name string) (string, error) {
 		_, err := os.Stat(filepath.Join(root, name))
 		return name, err
 	}
-	for _, dir := range libraryDirs {
+	for _, dir := range libraryDirs() {
 		inside := filepath.Join(dir, name)
 		_, err := os.Stat(filepath.Join(root, inside))
 		if err == nil {
