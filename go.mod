@@ -69,46 +69,43 @@ replace k8s.io/sample-controller => k8s.io/sample-controller v0.37.2
 replace k8s.io/streaming => k8s.io/streaming v0.37.2
 
 require (
-	github.com/bmc-toolbox/bmclib/v2 v2.3.5
-	github.com/diskfs/go-diskfs v1.9.4
-	github.com/go-logr/logr v1.4.3
-	github.com/goccy/go-yaml v1.19.2
-	github.com/google/go-cmp v0.7.0
-	github.com/google/go-containerregistry v0.22.1
-	github.com/hashicorp/go-retryablehttp v0.7.8
-	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae
-	github.com/invopop/jsonschema v0.14.0
-	github.com/klauspost/compress v1.19.2
-	github.com/mattn/go-isatty v0.0.20
-	github.com/pin/tftp/v3 v3.2.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
-	github.com/spf13/cobra v1.10.2
-	github.com/stmcginnis/gofish v0.20.0
-	github.com/tinkerbell/tink v0.12.2
-	github.com/ulikunitz/xz v0.5.15
-	github.com/vishvananda/netlink v1.3.1
-	github.com/vishvananda/netns v0.0.5
-	go.etcd.io/bbolt v1.5.0
-	go.etcd.io/etcd/client/v3 v3.7.0
-	go.uber.org/zap v1.27.1
-	golang.org/x/mod v0.39.0
-	golang.org/x/sys v0.49.0
-	k8s.io/api v0.37.2
-	k8s.io/apimachinery v0.37.2
-	k8s.io/client-go v0.37.2
-	k8s.io/kubernetes v1.37.2
-	pgregory.net/rapid v1.3.0
-	sigs.k8s.io/yaml v1.6.0
+	github.com/bmc-toolbox/bmclib/v2 v2.3.5 // power control of management controllers
+	github.com/diskfs/go-diskfs v1.9.4 // reads the disks of the lab's machines, FAT and GPT, without mounting them
+	github.com/go-logr/logr v1.4.3 // bmclib wants its logger
+	github.com/goccy/go-yaml v1.19.2 // strict YAML with line and column for every problem of an inventory
+	github.com/google/go-cmp v0.7.0 // differences that a person can read, in tests
+	github.com/google/go-containerregistry v0.22.1 // OCI images written by their specification
+	github.com/hashicorp/go-retryablehttp v0.7.8 // retries of requests to management controllers, with Retry-After
+	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // DHCPv4 packets and options
+	github.com/invopop/jsonschema v0.14.0 // the schema that editors use, made from the types
+	github.com/klauspost/compress v1.19.2 // zstd in Go: images are streamed through it
+	github.com/mattn/go-isatty v0.0.20 // asks only where someone can answer
+	github.com/pin/tftp/v3 v3.2.0 // TFTP, for firmware that can load nothing better
+	github.com/rogpeppe/go-internal v1.16.0 // testscript: the program is tested as a user calls it
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // proves that examples and schema agree, in tests
+	github.com/spf13/cobra v1.10.2 // commands and their help
+	github.com/spf13/pflag v1.0.10 // cobra's flags, which a test holds against the documents
+	github.com/stmcginnis/gofish v0.20.0 // a second Redfish client, against which the emulator is tested
+	github.com/tinkerbell/tink v0.12.2 // the types of an install workflow
+	github.com/ulikunitz/xz v0.5.15 // Debian packs kernel modules with xz
+	github.com/vishvananda/netlink v1.3.1 // links and addresses without the ip program
+	github.com/vishvananda/netns v0.0.5 // the lab's network namespaces
+	go.etcd.io/bbolt v1.5.0 // the record: a file that survives a power cut
+	go.etcd.io/etcd/client/v3 v3.7.0 // members of etcd, which the Kubernetes API does not know
+	go.uber.org/zap v1.27.1 // etcd's client wants its logger
+	golang.org/x/mod v0.39.0 // paths of the Go module cache
+	golang.org/x/sys v0.49.0 // mounts, kexec and modules: what package syscall lacks
+	k8s.io/api v0.37.2 // the objects that are looked at and applied
+	k8s.io/apimachinery v0.37.2 // meta types and defaulting of these objects
+	k8s.io/client-go v0.37.2 // speaks to the API server
+	k8s.io/kube-proxy v0.0.0 // the type of kube-proxy's configuration
+	k8s.io/kubelet v0.0.0 // the type of the kubelet's configuration
+	k8s.io/kubernetes v1.37.2 // kubeadm's types, defaults and validation: its own opinion before a host is touched
+	pgregory.net/rapid v1.3.0 // properties, in tests
+	sigs.k8s.io/yaml v1.6.0 // YAML of Kubernetes types by their JSON tags
 )
 
 tool github.com/go-task/task/v3/cmd/task
-
-require (
-	github.com/go-task/task/v3 v3.50.0 // indirect
-	k8s.io/kube-proxy v0.0.0
-	k8s.io/kubelet v0.0.0
-)
 
 require (
 	cel.dev/expr v0.25.1 // indirect
@@ -122,17 +119,13 @@ require (
 	cloud.google.com/go/iam v1.5.3 // indirect
 	cloud.google.com/go/monitoring v1.24.3 // indirect
 	cloud.google.com/go/storage v1.61.3 // indirect
-	dario.cat/mergo v1.0.1 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20250102033503-faa5f7b0171c // indirect
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/detectors/gcp v1.32.0 // indirect
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/exporter/metric v0.55.0 // indirect
 	github.com/GoogleCloudPlatform/opentelemetry-operations-go/internal/resourcemapping v0.55.0 // indirect
-	github.com/Jeffail/gabs/v2 v2.7.0 // indirect
 	github.com/Ladicle/tabwriter v1.0.0 // indirect
 	github.com/Masterminds/semver/v3 v3.4.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
-	github.com/VictorLowther/simplexml v0.0.0-20180716164440-0bff93621230 // indirect
-	github.com/VictorLowther/soap v0.0.0-20150314151524-8e36fca84b22 // indirect
 	github.com/alecthomas/chroma/v2 v2.23.1 // indirect
 	github.com/anchore/go-lzo v0.1.0 // indirect
 	github.com/atotto/clipboard v0.1.4 // indirect
@@ -191,7 +184,6 @@ require (
 	github.com/felixge/httpsnoop v1.0.4 // indirect
 	github.com/fsnotify/fsnotify v1.9.0 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.1 // indirect
-	github.com/ghodss/yaml v1.0.0 // indirect
 	github.com/go-errors/errors v1.4.2 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
@@ -210,6 +202,7 @@ require (
 	github.com/go-openapi/swag/typeutils v0.27.1 // indirect
 	github.com/go-openapi/swag/yamlutils v0.27.1 // indirect
 	github.com/go-task/slim-sprig/v3 v3.0.0 // indirect
+	github.com/go-task/task/v3 v3.50.0 // indirect
 	github.com/go-task/template v0.2.0 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/btree v1.1.3 // indirect
@@ -226,7 +219,6 @@ require (
 	github.com/hashicorp/go-multierror v1.1.1 // indirect
 	github.com/hashicorp/go-version v1.8.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	github.com/jacobweinstock/iamt v0.0.0-20230502042727-d7cdbe67d9ef // indirect
 	github.com/jacobweinstock/registrar v0.4.7 // indirect
 	github.com/joho/godotenv v1.5.1 // indirect
 	github.com/josharian/native v1.1.0 // indirect
@@ -264,9 +256,7 @@ require (
 	github.com/puzpuzpuz/xsync/v4 v4.4.0 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/sajari/fuzzy v1.0.0 // indirect
-	github.com/satori/go.uuid v1.2.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
-	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/spiffe/go-spiffe/v2 v2.6.0 // indirect
 	github.com/stretchr/objx v0.5.3 // indirect
 	github.com/stretchr/testify v1.11.1 // indirect
@@ -308,7 +298,6 @@ require (
 	gopkg.in/evanphx/json-patch.v4 v4.13.0 // indirect
 	gopkg.in/go-jose/go-jose.v2 v2.6.3 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
-	gopkg.in/yaml.v2 v2.4.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	k8s.io/apiserver v0.31.0 // indirect
 	k8s.io/cli-runtime v0.0.0 // indirect
