@@ -55,9 +55,41 @@ func TestForceOff(t *testing.T) {
 	s.reset("ForceOff")
 	s.until(bmc.Off, 5*time.Second)
 	s.reset("On")
-	s.says("power is on", 5*time.Second)
+	s.until(bmc.On, 5*time.Second)
 	s.reset("ForceRestart")
 	s.until(bmc.On, 5*time.Second)
+	all, err := lab.Status(t.Context(), s.dir)
+	if err != nil || len(all) != 1 || all[0].Power != bmc.On {
+		t.Errorf("status %+v, %v", all, err)
+	}
+}
+
+// A QEMU machine boots through real firmware; when the guest restarts, it goes
+// through firmware again. SMT is what the BIOS attribute says.
+func TestQEMUMachine(t *testing.T) {
+	needsLab(t)
+	for name, m := range map[string]struct{ kind, target string }{
+		"http": {"firmware: uefi, boot: uefi-http", bmc.TargetUefiHttp}, "bios": {"firmware: bios", bmc.TargetPxe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kernel := realKernel(t)
+			s := up(t, "t-q-"+name, machine+", kind: qemu, memory: 1G, cpus: 2, "+m.kind+"}\n")
+			dir := content(t, "mode=wait")
+			copyFile(t, kernel, dir+"/kernel")
+			for _, loader := range []string{"snponly.efi", "undionly.kpxe"} {
+				copyFile(t, "/usr/lib/ipxe/"+loader, dir+"/"+loader)
+			}
+			s.netboot(dir)
+			s.redfish("PATCH", "/Systems/1", `{"Boot":{"BootSourceOverrideEnabled":"Once","BootSourceOverrideTarget":"`+m.target+`"}}`)
+			s.redfish("PATCH", "/Systems/1/Bios/Settings", `{"Attributes":{"LogicalProc":"Enabled"}}`)
+			s.reset("On")
+			for _, line := range []string{"init: kernel line", "mode=install a=b", "product_serial RA2LAB0011 <nil>", "siblings 0-1", "/ra2/ticket one-time <nil>"} {
+				s.says(line, 2*time.Minute)
+			}
+			s.reset("ForceOff")
+			s.until(bmc.Off, 10*time.Second)
+		})
+	}
 }
 
 // Down cleans up after a daemon that was killed, and Up says what to do with

@@ -57,7 +57,7 @@ func serveNetboot(dir, mac string) error {
 	var book netboot.Table
 	err = book.Open(netboot.Boot{
 		Node: "m1", MAC: hw, Addrs: []netip.Prefix{netip.MustParsePrefix("10.17.0.11/24")},
-		Kernel: dir + "/kernel", Initrd: dir + "/initrd", Args: []string{"mode=install", "a=b"}, Ticket: secret.New("one-time"),
+		Kernel: dir + "/kernel", Initrd: dir + "/initrd", Args: []string{"mode=install", "a=b", "console=ttyS0,115200", "no5lvl"}, Ticket: secret.New("one-time"),
 	})
 	if err != nil {
 		return err
@@ -276,10 +276,37 @@ func content(t *testing.T, bootLine string) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build init: %v: %s", err, out)
 	}
+	run("sh", "-c", "mkdir dev && mknod dev/console c 5 1")
 	run("sh", "-c", "echo init | cpio --quiet -o -H newc | gzip > small")
 	if err := makeImage(dir, bootLine); err != nil {
 		t.Fatal(err)
 	}
-	run("sh", "-c", "printf 'init\\ndisk.img\\n' | cpio --quiet -o -H newc | zstd -q -1 > initrd")
+	run("sh", "-c", "printf 'init\\ndev\\ndev/console\\ndisk.img\\n' | cpio --quiet -o -H newc | zstd -q -1 > initrd")
 	return dir
+}
+
+// realKernel returns a small real kernel: Debian's, as the module u-root keeps
+// it for tests of its own, or the one that RA2_LAB_KERNEL names.
+func realKernel(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("RA2_LAB_KERNEL"); path != "" {
+		return path
+	}
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/u-root/u-root").CombinedOutput()
+	found, _ := filepath.Glob(strings.TrimSpace(string(out)) + "/pkg/boot/bzimage/testdata/bzImage-debian-signed-*")
+	if err != nil || len(found) == 0 {
+		t.Skipf("needs a kernel: set RA2_LAB_KERNEL to the path of one (go list: %v %s)", err, out)
+	}
+	return found[0]
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Skipf("needs the Debian package ipxe: %v", err)
+	}
+	if err := os.WriteFile(to, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

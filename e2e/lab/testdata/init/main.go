@@ -13,6 +13,12 @@ import (
 )
 
 func main() {
+	if os.Getenv("container") == "" {
+		for _, fs := range []string{"proc", "sys"} {
+			_ = os.Mkdir("/"+fs, 0o755)
+			_ = syscall.Mount(fs, "/"+fs, map[string]string{"proc": "proc", "sys": "sysfs"}[fs], 0, "")
+		}
+	}
 	line, err := os.ReadFile("/proc/cmdline")
 	say("kernel line %s (%v)", strings.TrimSpace(string(line)), err)
 	say("pid %d container %s", os.Getpid(), os.Getenv("container"))
@@ -22,6 +28,8 @@ func main() {
 		text, err := os.ReadFile(f)
 		say("%s %s %v", f, strings.TrimSpace(string(text)), err)
 	}
+	siblings, _ := os.ReadFile("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list")
+	say("siblings %s", strings.TrimSpace(string(siblings)))
 	disks, _ := filepath.Glob("/sys/block/*")
 	say("disks %v", disks)
 	_, _, errno := syscall.Syscall6(320, ^uintptr(0), ^uintptr(0), 0, 0, 0, 0) // kexec_file_load
