@@ -36,8 +36,11 @@ type Result struct {
 // ErrExit is returned when the script gave up or ended without boot.
 var ErrExit = errors.New("the script ended without a boot")
 
-// maxSteps bounds a script that runs in circles.
-const maxSteps = 10000
+// Bounds of a script that runs in circles or fills the memory.
+const (
+	maxSteps = 1000
+	maxText  = 16 << 10
+)
 
 // Run runs a script. Settings are iPXE's ("net0/mac", "ip") and are changed by
 // the script. Sleep waits; it is time.Sleep for machines.
@@ -119,7 +122,9 @@ func (r *run) expand(s string) string {
 		if begin < 0 {
 			return s
 		}
-		s = s[:begin] + r.value(s[begin+2:end]) + s[end+1:]
+		if s = s[:begin] + r.value(s[begin+2:end]) + s[end+1:]; len(s) > maxText {
+			return s
+		}
 	}
 	return s
 }
@@ -139,8 +144,12 @@ func (r *run) value(name string) string {
 
 func (r *run) command(words []string) error {
 	args := make([]string, 0, len(words))
+	size := 0
 	for _, w := range words {
 		args = append(args, r.expand(w))
+		if size += len(args[len(args)-1]); size > maxText {
+			return fmt.Errorf("%s: the line is longer than %d bytes", words[0], maxText)
+		}
 	}
 	name, args := args[0], args[1:]
 	switch name {
