@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -85,9 +86,26 @@ func (s *server) read(ctx context.Context, client *corev1.Pod, from, to string) 
 	}
 	var evidence []string
 	for line := range strings.SplitSeq(text, "\n") {
-		evidence = append(evidence, fmt.Sprintf("pod on %s to pod on %s: %s", from, to, line))
+		evidence = append(evidence, fmt.Sprintf("pod on %s to pod on %s: %s", from, to, sentence(line)))
 	}
 	return evidence, nil
+}
+
+// sentence says in short what the client printed of one address; what it
+// doesn't understand it gives whole.
+func sentence(line string) string {
+	var got struct {
+		URL    string `json:"url"`
+		OK     bool   `json:"ok"`
+		Millis int64  `json:"millis"`
+		Answer struct {
+			From string `json:"from"`
+		} `json:"answer"`
+	}
+	if json.Unmarshal([]byte(line), &got) != nil || !got.OK {
+		return line
+	}
+	return fmt.Sprintf("GET %s answered in %d ms; the server saw %s", got.URL, got.Millis, got.Answer.From)
 }
 
 // pair chooses two nodes that are ready: workers first, then by name.
