@@ -122,6 +122,8 @@ func family4(addrs []netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
+func noNode(name string) error { return fmt.Errorf("the inventory has no node %q", name) }
+
 // find returns the node of this name.
 func find(c inventory.Cluster, name string) (inventory.Node, bool) {
 	i := slices.IndexFunc(c.Nodes, func(n inventory.Node) bool { return n.Name == name })

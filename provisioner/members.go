@@ -2,7 +2,6 @@ package provisioner
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
@@ -26,18 +25,19 @@ func (m *members) Member(ctx context.Context, node string) (facts.Member, error)
 // Admit implements act.Members. What an earlier life of the host left in the
 // cluster is removed only while the host hasn't begun to join: a member that
 // joins looks like one that never started.
-func (m *members) Admit(ctx context.Context, node string, controlPlane bool) error {
+func (m *members) Admit(ctx context.Context, node string) error {
 	if m.run.servers.agent.Heard(node).Phase != "" {
 		return nil
 	}
-	n, _ := find(m.run.want, node)
-	_, err := m.run.cluster.Forget(ctx, n)
-	return err
+	return m.Leave(ctx, node)
 }
 
 // Leave implements act.Leaver.
-func (m *members) Leave(ctx context.Context, node string, controlPlane bool) error {
-	n, _ := find(m.run.want, node)
+func (m *members) Leave(ctx context.Context, node string) error {
+	n, ok := find(m.run.want, node)
+	if !ok {
+		return noNode(node)
+	}
 	_, err := m.run.cluster.Forget(ctx, n)
 	return err
 }
@@ -71,11 +71,11 @@ func (m *members) VIPs(ctx context.Context) map[netip.Addr]bool { return m.run.c
 
 // order returns kubeadm's order for a host. Its ID names the generation: a run
 // that comes back with a new token goes on where the host stands.
-func (m *members) order(node string, form, controlPlane bool) (agent.Join, error) {
+func (m *members) order(ctx context.Context, node string, form, controlPlane bool) (agent.Join, error) {
 	r := m.run
 	n, ok := find(r.want, node)
 	if !ok {
-		return agent.Join{}, fmt.Errorf("the inventory has no node %q", node)
+		return agent.Join{}, noNode(node)
 	}
 	in := kubeadm.Input{Cluster: r.want, Node: n, Image: r.servers.files.digest(), Generation: r.generation(n, r.servers.files)}
 	var extra []agent.File
@@ -87,7 +87,7 @@ func (m *members) order(node string, form, controlPlane bool) (agent.Join, error
 		extra = append(extra, agent.File{Path: kubeadm.KeepalivedPath, Mode: 0o600, Data: conf})
 	}
 	var err error
-	if in.Token, err = r.token(form); err != nil {
+	if in.Token, err = r.token(ctx, form); err != nil {
 		return agent.Join{}, err
 	}
 	render, kind := kubeadm.JoinNode, "join"

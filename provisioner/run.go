@@ -36,7 +36,32 @@ func (r *Run) Facts(ctx context.Context) (map[string]facts.BMC, error) {
 }
 
 // Look returns hosts, nodes and cluster as they are.
-func (r *Run) Look(ctx context.Context) (facts.Seen, error) { return r.observer().Seen(ctx, nobody) }
+func (r *Run) Look(ctx context.Context) (facts.Seen, error) {
+	rec, _, err := r.record.Load(ctx)
+	if err != nil {
+		return facts.Seen{}, fmt.Errorf("load the record: %w", err)
+	}
+	if err := r.hear(ctx, rec); err != nil {
+		return facts.Seen{}, err
+	}
+	return r.observer().Seen(ctx, installed(rec))
+}
+
+// hear opens the agent API for a look at hosts that no cluster knows: only they
+// themselves can tell what they run. Where there is a cluster, it is asked.
+func (r *Run) hear(ctx context.Context, rec step.Record) error {
+	if r.want.Image.Kubernetes || r.servers != nil || !slices.ContainsFunc(r.want.Nodes, func(n inventory.Node) bool { return installed(rec)(n.Name) }) {
+		return nil
+	}
+	var err error
+	r.servers, err = hear(ctx, r.want, r.state, notices(r.tell))
+	return err
+}
+
+// installed reports of each host whether an image was written to it.
+func installed(rec step.Record) func(node string) bool {
+	return func(node string) bool { return rec[plan.On(node, "installed")].Status == step.Done }
+}
 
 // Check judges the hardware. The error is *Refused when a finding stands
 // against it.
@@ -56,6 +81,13 @@ func (r *Run) Check(ctx context.Context) ([]rules.Finding, error) {
 // when no finding stands against the hosts: a host that can't be used is told
 // before half an hour of building.
 func (r *Run) Plan(ctx context.Context) (Turn, error) {
+	rec, _, err := r.record.Load(ctx)
+	if err != nil {
+		return Turn{}, fmt.Errorf("load the record: %w", err)
+	}
+	if err := r.hear(ctx, rec); err != nil {
+		return Turn{}, err
+	}
 	return r.site(r.image(), nil).Plan(ctx)
 }
 
@@ -92,7 +124,7 @@ func (r *Run) Up(ctx context.Context) error {
 
 // Down switches all hosts off and forgets the cluster.
 func (r *Run) Down(ctx context.Context) error {
-	seen, err := r.Look(ctx)
+	seen, err := r.observer().Seen(ctx, nobody)
 	if err != nil {
 		return err
 	}
@@ -119,7 +151,7 @@ func (r *Run) Down(ctx context.Context) error {
 // Rebuild marks the generation of a node as unwanted: the next plan replaces it.
 func (r *Run) Rebuild(ctx context.Context, node string) error {
 	if _, ok := find(r.want, node); !ok {
-		return fmt.Errorf("%w: the inventory has no node %q", ErrUsage, node)
+		return fmt.Errorf("%w: %w", ErrUsage, noNode(node))
 	}
 	rec, version, err := r.record.Load(ctx)
 	if err != nil {
@@ -152,7 +184,7 @@ func (r *Run) site(image func() (imageFiles, error), engine *workflow.Engine) *S
 			if _, begun := rec[plan.Born]; !begun {
 				o.Cluster = nil // nobody is there to answer
 			}
-			return o.Seen(ctx, func(node string) bool { return rec[plan.On(node, "installed")].Status == step.Done })
+			return o.Seen(ctx, installed(rec))
 		},
 		Judge: r.judge,
 		Want: func(seen facts.Seen) (plan.Want, error) {

@@ -2,6 +2,7 @@ package provisioner
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"net"
@@ -42,13 +43,31 @@ type servers struct {
 // serve opens all sockets and answers until close. A port in use is told
 // before any host is switched on.
 func serve(ctx context.Context, c inventory.Cluster, st state, files imageFiles, signals *act.Signals, notice func(node, text string)) (*servers, error) {
-	key, err := st.agentKey()
+	s, key, err := newServers(c, st, files, signals, notice)
 	if err != nil {
 		return nil, err
 	}
-	pin, err := agent.Pin(key.Public())
+	return s, s.listen(ctx, key)
+}
+
+// hear opens the agent API alone: hosts can say what they run, and none can boot.
+func hear(ctx context.Context, c inventory.Cluster, st state, notice func(node, text string)) (*servers, error) {
+	s, key, err := newServers(c, st, imageFiles{}, &act.Signals{}, notice)
 	if err != nil {
 		return nil, err
+	}
+	return s, s.listenAgents(ctx, key)
+}
+
+// newServers prepares both servers; neither listens.
+func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Signals, notice func(node, text string)) (*servers, *ecdsa.PrivateKey, error) {
+	key, err := st.agentKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	pin, err := agent.Pin(key.Public())
+	if err != nil {
+		return nil, nil, err
 	}
 	own := c.Provisioning.Networks[0].Addr()
 	s := &servers{
@@ -68,10 +87,7 @@ func serve(ctx context.Context, c inventory.Cluster, st state, files imageFiles,
 	if err == nil {
 		err = s.agent.Restore(saved)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return s, s.listen(ctx, key, own)
+	return s, key, err
 }
 
 // close ends all servers and waits for them.
@@ -90,7 +106,7 @@ func (s *servers) close() error {
 func (s *servers) Open(node string) error {
 	n, ok := find(s.cluster, node)
 	if !ok {
-		return fmt.Errorf("the inventory has no node %q", node)
+		return noNode(node)
 	}
 	mac, err := netboot.ParseMAC(n.Boot.MAC)
 	if err != nil {
@@ -126,7 +142,7 @@ func (s *servers) Order(node string, w agent.Word) { s.agent.SetWord(node, w) }
 func (s *servers) accept(c agent.Claim) error {
 	n, ok := find(s.cluster, c.Node)
 	if !ok {
-		return fmt.Errorf("the inventory has no node %q", c.Node)
+		return noNode(c.Node)
 	}
 	var err error
 	if n.Serial != "" && c.Facts.Serial != "" && c.Facts.Serial != n.Serial {

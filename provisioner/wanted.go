@@ -76,7 +76,7 @@ func (r *Run) workflow(files imageFiles) func(string, step.Install) (agent.Insta
 	return func(node string, v step.Install) (agent.Install, error) {
 		n, ok := find(r.want, node)
 		if !ok {
-			return agent.Install{}, fmt.Errorf("the inventory has no node %q", node)
+			return agent.Install{}, noNode(node)
 		}
 		actions, err := templates.InstallActions(files.install(v.Disk))
 		return agent.Install{Actions: actions, Config: r.nodeConfig(n, v)}, err
@@ -102,14 +102,18 @@ func (r *Run) nodeConfig(n inventory.Node, v step.Install) agent.NodeConfig {
 }
 
 // token returns the bootstrap token of one form or join. Forming makes its own
-// with kubeadm; a join's is made in the cluster.
-func (r *Run) token(form bool) (secret.Value, error) {
+// with kubeadm; a join's is made in the cluster, which may be busy for a while.
+func (r *Run) token(ctx context.Context, form bool) (secret.Value, error) {
 	if form {
 		return kubeadm.NewToken(rand.Reader)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	return r.cluster.CreateBootstrapToken(ctx, kubeadm.TokenTTL)
+	token, err := r.cluster.CreateBootstrapToken(ctx, kubeadm.TokenTTL)
+	if err != nil {
+		err = &step.Retry{After: 5 * time.Second, Reason: "the cluster gave no bootstrap token", Err: err}
+	}
+	return token, err
 }
 
 func texts[T fmt.Stringer](values []T) []string {

@@ -129,7 +129,7 @@ func (r *Run) observer() *observe.Observer {
 	for name, c := range r.controllers {
 		o.Controllers[name] = c
 	}
-	if r.cluster != nil {
+	if r.cluster != nil && r.want.Image.Kubernetes {
 		o.Cluster = looker{r.cluster}
 	}
 	if r.servers != nil {
@@ -177,7 +177,7 @@ func (r *Run) tell(ev step.Event) {
 func (r *Run) controller(node string) (*controller, error) {
 	c, ok := r.controllers[node]
 	if !ok {
-		return nil, fmt.Errorf("the inventory has no node %q", node)
+		return nil, noNode(node)
 	}
 	return c, nil
 }

@@ -54,13 +54,13 @@ func Probe(r Reach) func(context.Context, step.Step, step.Probe, step.Reporter) 
 type Leaver interface {
 	// Leave removes the node's etcd member, if the others keep quorum, and its
 	// Node object. It doesn't need the node.
-	Leave(ctx context.Context, node string, controlPlane bool) error
+	Leave(ctx context.Context, node string) error
 }
 
 // Remove takes a node out of the cluster.
 func Remove(l Leaver) func(context.Context, step.Step, step.Remove, step.Reporter) error {
-	return func(ctx context.Context, s step.Step, v step.Remove, report step.Reporter) error {
+	return func(ctx context.Context, s step.Step, _ step.Remove, report step.Reporter) error {
 		report(step.Event{Note: "leaving the cluster", Next: "the host is written anew"})
-		return l.Leave(ctx, s.Host, v.ControlPlane)
+		return l.Leave(ctx, s.Host)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
@@ -69,10 +67,10 @@ func (i Install) Do(ctx context.Context, s step.Step, v step.Install, report ste
 	in, stop := i.Signals.Watch(s.Host)
 	defer stop()
 	i.Orders.Order(s.Host, agent.Word{})
+	defer i.Boots.Close(s.Host)
 	if err := i.boot(ctx, s.Host, m, in, report); err != nil {
 		return err
 	}
-	defer i.Boots.Close(s.Host)
 	if err := firmwareHolds(ctx, m, v.Firmware); err != nil {
 		return err
 	}
@@ -80,7 +78,7 @@ func (i Install) Do(ctx context.Context, s step.Step, v step.Install, report ste
 	if err := i.written(ctx, in, report); err != nil {
 		return again(err)
 	}
-	i.Boots.Close(s.Host)
+	i.Boots.Close(s.Host) // a host that restarts now starts from its disk
 	return again(i.speaks(ctx, in, v, report))
 }
 
@@ -97,7 +95,6 @@ func (i Install) boot(ctx context.Context, host string, m Machine, in <-chan Sig
 		if err == nil {
 			return nil
 		}
-		i.Boots.Close(host)
 		if _, silent := errors.AsType[*Silence](err); !silent {
 			return err
 		}
@@ -112,13 +109,15 @@ func (i Install) boot(ctx context.Context, host string, m Machine, in <-chan Sig
 
 // start powers the host on towards the network and waits for its claim.
 func (i Install) start(ctx context.Context, m Machine, method string, in <-chan Signal, report step.Reporter) error {
-	if err := m.Power(ctx, PowerOff, func(what string) { report(step.Event{Note: what}) }); err != nil {
+	tell := noting(report)
+	if err := m.Power(ctx, PowerOff, tell); err != nil {
 		return err
 	}
+	drain(in)
 	if err := m.SetBoot(ctx, method); err != nil {
 		return err
 	}
-	if err := m.Power(ctx, PowerOn, func(what string) { report(step.Event{Note: what}) }); err != nil {
+	if err := m.Power(ctx, PowerOn, tell); err != nil {
 		return err
 	}
 	report(step.Event{Mark: step.MarkPowerOn, Note: "power is on, next boot by " + method})
@@ -138,14 +137,17 @@ func (i Install) start(ctx context.Context, m Machine, method string, in <-chan 
 	})
 }
 
-// written waits until the image is on the disk and was read back.
+// written waits until the image is on the disk and was read back. A host that
+// asks for its boot script again has lost the work: it is told at once.
 func (i Install) written(ctx context.Context, in <-chan Signal, report step.Reporter) error {
 	w := Wait{For: "the image to be written and read back", Long: 25 * time.Minute, Next: "the host starts the installed system"}
 	return until(ctx, w, in, report, func(s Signal) (bool, error) {
-		if s.Kind != KindReport {
+		switch {
+		case s.Kind == KindScript:
+			return false, errors.New("the host restarted before the image was written")
+		case s.Kind != KindReport:
 			return false, nil
-		}
-		if s.Report.Status == agent.StatusFailed {
+		case s.Report.Status == agent.StatusFailed:
 			return false, reported(*s.Report)
 		}
 		return s.Report.Mark == step.MarkWritten, nil
@@ -156,12 +158,16 @@ func (i Install) written(ctx context.Context, in <-chan Signal, report step.Repo
 func (i Install) speaks(ctx context.Context, in <-chan Signal, v step.Install, report step.Reporter) error {
 	w := Wait{For: "the installed system to say hello", Long: 12 * time.Minute, Next: "the node forms or joins the cluster"}
 	return until(ctx, w, in, report, func(s Signal) (bool, error) {
+		if s.Kind == KindReport && s.Report.Status == agent.StatusFailed {
+			return false, reported(*s.Report) // the configuration could not be laid, the kernel not be started
+		}
 		if s.Kind != KindHello || s.Hello.Stage != agent.StageNode {
 			return false, nil
 		}
 		if s.Hello.Generation != v.Generation {
 			return false, fmt.Errorf("it runs generation %q and was given %q", s.Hello.Generation, v.Generation)
 		}
+		report(step.Event{Mark: step.MarkKernel, Note: "the installed system says hello"})
 		return true, nil
 	})
 }
@@ -177,17 +183,12 @@ func firmwareHolds(ctx context.Context, m Machine, want map[string]any) error {
 	if err != nil {
 		return fmt.Errorf("read the BIOS attributes back after POST: %w", err)
 	}
-	var bad []string
-	for _, k := range slices.Sorted(maps.Keys(want)) {
-		if fmt.Sprint(got[k]) != fmt.Sprint(want[k]) {
-			bad = append(bad, fmt.Sprintf("%s is %v and should be %v", k, got[k], want[k]))
-		}
-	}
-	if len(bad) == 0 {
+	bad := unkept(got, want)
+	if bad == "" {
 		return nil
 	}
 	return &step.Hold{
-		Reason: "written, restarted, and still: " + strings.Join(bad, ", "),
+		Reason: "written, restarted, and still: " + bad,
 		Hint:   "the firmware accepts the setting and does not keep it; look into its setup or its job queue",
 	}
 }
@@ -198,23 +199,30 @@ func first(kinds ...Kind) func(Signal) (bool, error) {
 }
 
 // again lets the engine try once more what a fresh boot may mend.
-func again(err error) error {
+func again(err error) error { return tryAgain(err, 5*time.Second, "the host is booted again") }
+
+// tryAgain asks the engine for another try, unless a person is needed.
+func tryAgain(err error, after time.Duration, reason string) error {
 	if err == nil {
 		return nil
 	}
 	if _, held := errors.AsType[*step.Hold](err); held {
 		return err
 	}
-	return &step.Retry{After: 5 * time.Second, Reason: "the host is booted again", Err: err}
+	return &step.Retry{After: after, Reason: reason, Err: err}
 }
 
 // reported is what a host says of its own failure. One that needs a person,
 // because the disk isn't there, is held.
 func reported(r agent.Report) error {
-	err := fmt.Errorf("%s", r.Note)
-	if r.Evidence != "" {
-		err = fmt.Errorf("%s\n%s", r.Note, r.Evidence)
+	text := r.Note
+	if text == "" {
+		text = r.Phase + " failed"
 	}
+	if r.Evidence != "" {
+		text += "\n" + r.Evidence
+	}
+	err := errors.New(text)
 	if r.Held {
 		return &step.Hold{Reason: "the host stopped", Hint: r.Next, Err: err}
 	}

@@ -14,15 +14,15 @@ import (
 type Members interface {
 	// Member looks at one node.
 	Member(ctx context.Context, node string) (facts.Member, error)
-	// Admit prepares the cluster for a node that joins: its bootstrap token,
-	// and no etcd member left behind by an earlier try.
-	Admit(ctx context.Context, node string, controlPlane bool) error
+	// Admit prepares the cluster for a node that joins: what an earlier life of
+	// the host left in it, an etcd member above all, is gone afterwards.
+	Admit(ctx context.Context, node string) error
 }
 
 // Join makes a node of a host, or forms the cluster on it.
 type Join struct {
 	Members Members
-	Kubeadm func(node string, form, controlPlane bool) (agent.Join, error)
+	Kubeadm func(ctx context.Context, node string, form, controlPlane bool) (agent.Join, error)
 	Orders  Orders
 	Signals *Signals
 }
@@ -30,7 +30,7 @@ type Join struct {
 // Form implements the verb step.Form. It ends when kubeadm's phases are done;
 // the node becomes Ready once the cluster has a network.
 func (j Join) Form(ctx context.Context, s step.Step, _ step.Form, report step.Reporter) error {
-	order, err := j.Kubeadm(s.Host, true, true)
+	order, err := j.Kubeadm(ctx, s.Host, true, true)
 	if err != nil {
 		return err
 	}
@@ -40,10 +40,10 @@ func (j Join) Form(ctx context.Context, s step.Step, _ step.Form, report step.Re
 // Join implements the verb step.Join. It ends when the node is Ready and the
 // etcd member of a control plane votes.
 func (j Join) Join(ctx context.Context, s step.Step, v step.Join, report step.Reporter) error {
-	if err := j.Members.Admit(ctx, s.Host, v.ControlPlane); err != nil {
+	if err := j.Members.Admit(ctx, s.Host); err != nil {
 		return &step.Retry{After: 5 * time.Second, Reason: "the cluster could not admit the node", Err: err}
 	}
-	order, err := j.Kubeadm(s.Host, false, v.ControlPlane)
+	order, err := j.Kubeadm(ctx, s.Host, false, v.ControlPlane)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (j Join) phases(ctx context.Context, host string, order agent.Join, report 
 		case s.Kind == KindHello:
 			return s.Hello.Have == word.Digest(), nil
 		case s.Kind == KindReport && s.Report.Status == agent.StatusFailed:
-			return false, &step.Retry{After: 10 * time.Second, Reason: "the host tries again", Err: reported(*s.Report)}
+			return false, tryAgain(reported(*s.Report), 10*time.Second, "the host tries again")
 		}
 		return false, nil
 	})

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
@@ -40,7 +43,7 @@ func (b SetBIOS) Do(ctx context.Context, s step.Step, v step.SetBIOS, report ste
 		report(step.Event{Note: "pending; the power-on that follows applies them"})
 		return nil
 	}
-	if err := m.Power(ctx, PowerCycle, func(what string) { report(step.Event{Note: what}) }); err != nil {
+	if err := m.Power(ctx, PowerCycle, noting(report)); err != nil {
 		return err
 	}
 	w := Wait{For: "the attributes to be in force after POST", Long: b.POST, Next: "the host is looked at again"}
@@ -49,13 +52,37 @@ func (b SetBIOS) Do(ctx context.Context, s step.Step, v step.SetBIOS, report ste
 		if err != nil {
 			return false, err.Error()
 		}
-		for k, want := range v.Attributes {
-			if fmt.Sprint(got[k]) != fmt.Sprint(want) {
-				return false, fmt.Sprintf("%s is %v", k, got[k])
-			}
-		}
-		return true, fmt.Sprint(maps.Clone(got))
+		bad := unkept(got, v.Attributes)
+		return bad == "", bad
 	})
+}
+
+// unkept tells which attributes are not what they should be; empty is none.
+// Values are compared as text: JSON knows no integers, inventories do.
+func unkept(got, want map[string]any) string {
+	var bad []string
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		if text(got[k]) != text(want[k]) {
+			bad = append(bad, fmt.Sprintf("%s is %s and should be %s", k, text(got[k]), text(want[k])))
+		}
+	}
+	return strings.Join(bad, ", ")
+}
+
+// text writes a value of an attribute; large numbers have no exponent.
+func text(v any) string {
+	switch n := v.(type) {
+	case nil:
+		return "unknown"
+	case float64:
+		return strconv.FormatFloat(n, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// noting reports what a management controller waits for.
+func noting(report step.Reporter) func(string) {
+	return func(what string) { report(step.Event{Note: what}) }
 }
 
 // Wake switches on a host that holds its image.
@@ -76,7 +103,7 @@ func (k Wake) Do(ctx context.Context, s step.Step, v step.Wake, report step.Repo
 	}
 	in, stop := k.Signals.Watch(s.Host)
 	defer stop()
-	tell := func(what string) { report(step.Event{Note: what}) }
+	tell := noting(report)
 	if err := m.Power(ctx, PowerOn, tell); err != nil {
 		return err
 	}
@@ -100,20 +127,35 @@ func (k Wake) Do(ctx context.Context, s step.Step, v step.Wake, report step.Repo
 
 // awake waits for a hello of the wanted generation, or for the node to be Ready.
 func (k Wake) awake(ctx context.Context, host string, v step.Wake, w Wait, in <-chan Signal, report step.Reporter) error {
+	last := nothing
 	return poll(ctx, w, time.Second, report, func(ctx context.Context) (bool, string) {
-		if a := k.Heard(host); a.Stage == agent.StageNode && a.Generation == v.Generation {
+		a := k.Heard(host)
+		if a.Stage == agent.StageNode && a.Generation == v.Generation {
 			return true, ""
 		}
 		if m, err := k.Members.Member(ctx, host); err == nil && m.Ready {
 			return true, ""
 		}
+		if a.Stage == agent.StageNode {
+			return false, fmt.Sprintf("it runs generation %q and should run %q", a.Generation, v.Generation)
+		}
+		last = latest(in, last)
+		return false, last
+	})
+}
+
+// latest returns the note of the newest signal that has one, else last.
+func latest(in <-chan Signal, last string) string {
+	for {
 		select {
 		case s := <-in:
-			return false, s.Note
+			if s.Note != "" {
+				last = s.Note
+			}
 		default:
-			return false, "nothing yet"
+			return last
 		}
-	})
+	}
 }
 
 // Off switches a host off.
@@ -127,5 +169,5 @@ func (o Off) Do(ctx context.Context, s step.Step, _ step.PowerOff, report step.R
 	if err != nil {
 		return err
 	}
-	return m.Power(ctx, PowerOff, func(what string) { report(step.Event{Note: what}) })
+	return m.Power(ctx, PowerOff, noting(report))
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
@@ -35,8 +36,10 @@ func (t Settle) Do(ctx context.Context, s step.Step, v step.Settle, report step.
 	case step.SettleAPI:
 		w := Wait{For: "an API server that is ready", Long: 15 * time.Minute, Next: "the nodes are looked at"}
 		return poll(ctx, w, 2*time.Second, report, func(ctx context.Context) (bool, string) {
-			err := t.Answering.Answers(ctx)
-			return err == nil, fmt.Sprint(err)
+			if err := t.Answering.Answers(ctx); err != nil {
+				return false, err.Error()
+			}
+			return true, ""
 		})
 	case step.SettleAddress:
 		return t.address(ctx, report)
@@ -49,13 +52,13 @@ func (t Settle) Do(ctx context.Context, s step.Step, v step.Settle, report step.
 func (t Settle) address(ctx context.Context, report step.Reporter) error {
 	w := Wait{For: "the virtual addresses to lead to a ready API server", Long: 10 * time.Minute, Next: "nodes join through them"}
 	return poll(ctx, w, 2*time.Second, report, func(ctx context.Context) (bool, string) {
-		all, said := true, ""
+		all, said := true, []string{}
 		vips := t.Answering.VIPs(ctx)
 		for _, addr := range slices.SortedFunc(maps.Keys(vips), netip.Addr.Compare) {
 			all = all && vips[addr]
-			said += fmt.Sprintf("%s answers: %t; ", addr, vips[addr])
+			said = append(said, fmt.Sprintf("%s answers: %t", addr, vips[addr]))
 		}
-		return all && len(vips) > 0, said
+		return all && len(vips) > 0, strings.Join(said, ", ")
 	})
 }
 

@@ -23,7 +23,7 @@ type Wait struct {
 // that tells all of it.
 func until(ctx context.Context, w Wait, in <-chan Signal, report step.Reporter, match func(Signal) (bool, error)) error {
 	deadline := time.Now().Add(w.Long)
-	last := "nothing yet"
+	last := nothing
 	report(step.Event{Note: "waiting for " + w.For, Deadline: deadline, Next: w.Next})
 	timer := time.NewTimer(w.Long)
 	defer timer.Stop()
@@ -43,7 +43,7 @@ func until(ctx context.Context, w Wait, in <-chan Signal, report step.Reporter, 
 		case <-timer.C:
 			return &Silence{Wait: w, Last: last}
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s (last seen: %s): %w", w.For, last, context.Cause(ctx))
+			return cut(ctx, w, last)
 		}
 	}
 }
@@ -55,12 +55,15 @@ func poll(ctx context.Context, w Wait, pause time.Duration, report step.Reporter
 	defer cancel()
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	for told := "-"; ; {
+	for told := ""; ; {
 		ok, evidence := look(bound)
 		if ok {
 			return nil
 		}
-		if evidence != told {
+		if evidence == "" {
+			evidence = nothing
+		}
+		if evidence != told && bound.Err() == nil { // what a look says when it is cut short is no evidence
 			told = evidence
 			report(step.Event{Note: "waiting for " + w.For, Evidence: evidence, Deadline: deadline, Next: w.Next})
 		}
@@ -68,9 +71,28 @@ func poll(ctx context.Context, w Wait, pause time.Duration, report step.Reporter
 		case <-tick.C:
 		case <-bound.Done():
 			if ctx.Err() != nil {
-				return fmt.Errorf("waiting for %s (last seen: %s): %w", w.For, told, context.Cause(ctx))
+				return cut(ctx, w, told)
 			}
 			return &Silence{Wait: w, Last: told}
+		}
+	}
+}
+
+// nothing is the evidence of a wait before the first signal.
+const nothing = "nothing yet"
+
+// cut is the error of a wait that ended because its step did.
+func cut(ctx context.Context, w Wait, last string) error {
+	return fmt.Errorf("waiting for %s (last seen: %s): %w", w.For, last, context.Cause(ctx))
+}
+
+// drain forgets the signals of a host's life before it was switched off.
+func drain(in <-chan Signal) {
+	for {
+		select {
+		case <-in:
+		default:
+			return
 		}
 	}
 }
@@ -99,5 +121,9 @@ type Silence struct {
 }
 
 func (s *Silence) Error() string {
-	return fmt.Sprintf("waited %v for %s; last seen: %s", s.Wait.Long, s.Wait.For, s.Last)
+	text := fmt.Sprintf("waited %v for %s; last seen: %s", s.Wait.Long, s.Wait.For, s.Last)
+	if s.Wait.Hint != "" {
+		text += "; " + s.Wait.Hint
+	}
+	return text
 }

@@ -32,7 +32,9 @@ func (r Risk) Word() string { return [...]string{"reads", "changes", "reboots", 
 // Name returns the name of a verb, as plans and JSON print it.
 func Name(v Verb) string { return reflect.TypeOf(v).Name() }
 
-// Limits bound the work of a verb. A timeout is a failure.
+// Limits bound the work of a verb. A timeout is a failure. It is longer than
+// the waits of the verb together: a wait that ends says what was missing, and
+// this only that nothing ended.
 type Limits struct {
 	Timeout time.Duration // for one try
 	Tries   int
@@ -133,19 +135,19 @@ func (Remove) Risk() Risk { return Erases }
 func (PowerOff) Risk() Risk { return Reboots }
 
 // Limits implements Verb.
-func (SetBIOS) Limits() Limits { return Limits{15 * time.Minute, 2} }
+func (SetBIOS) Limits() Limits { return Limits{25 * time.Minute, 2} }
 
 // Limits implements Verb.
-func (Install) Limits() Limits { return Limits{30 * time.Minute, 3} }
+func (Install) Limits() Limits { return Limits{100 * time.Minute, 3} }
 
 // Limits implements Verb.
-func (Wake) Limits() Limits { return Limits{20 * time.Minute, 1} }
+func (Wake) Limits() Limits { return Limits{45 * time.Minute, 1} }
 
 // Limits implements Verb.
 func (Form) Limits() Limits { return Limits{40 * time.Minute, 2} }
 
 // Limits implements Verb.
-func (Join) Limits() Limits { return Limits{40 * time.Minute, 2} }
+func (Join) Limits() Limits { return Limits{60 * time.Minute, 2} }
 
 // Limits implements Verb.
 func (Settle) Limits() Limits { return Limits{20 * time.Minute, 1} }
