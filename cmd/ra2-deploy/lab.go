@@ -52,7 +52,7 @@ func labDownCommand() *cobra.Command {
 }
 
 func labStatusCommand() *cobra.Command {
-	output := ""
+	var output *format
 	cmd := &cobra.Command{
 		Use:   "status DIR",
 		Short: "Show the machines of a lab: power, boot stage, console",
@@ -62,13 +62,13 @@ func labStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if output == "json" {
+			if *output == asJSON {
 				return printJSON(cmd, all)
 			}
 			return lab.WriteStatus(cmd.OutOrStdout(), all)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	output = addFormat(cmd)
 	return cmd
 }
 

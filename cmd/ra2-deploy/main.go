@@ -70,7 +70,7 @@ found changes.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	cmd.AddCommand(
-		validateCommand(), schemaCommand(), factsCommand(), planCommand(), upCommand(), rebuildCommand(), statusCommand(),
+		initCommand(), validateCommand(), schemaCommand(), factsCommand(), planCommand(), upCommand(), rebuildCommand(), statusCommand(),
 		downCommand(), kubeconfigCommand(), imageCommand(), labCommand(), versionCommand(),
 	)
 	strict(cmd)

@@ -68,6 +68,10 @@ func up(cmd *cobra.Command, r *work, f flags, path string) error {
 	if err != nil {
 		return err
 	}
+	if !r.Cluster().Image.Kubernetes {
+		fmt.Fprintf(f.people(cmd), "Everything is as the inventory wants it. Try: ra2-deploy status %s\n", path)
+		return nil
+	}
 	fmt.Fprintf(f.people(cmd), "Everything is as the inventory wants it. Try: ra2-deploy kubeconfig %s > kubeconfig && kubectl --kubeconfig kubeconfig get nodes -o wide\n", path)
 	return nil
 }

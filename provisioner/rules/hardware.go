@@ -100,7 +100,7 @@ func (s subject) sockets() Finding {
 		untold = int(sockets)
 	}
 	f := finding(id, fmt.Sprintf("%.0f sockets with %.0f cores each", sockets, cores),
-		fmt.Sprintf("%d sockets (cores: %s)", len(s.bmc.Processors), strings.Join(got, ", ")), "Processors", good, untold, sockets)
+		fmt.Sprintf("%s (cores: %s)", plural(len(s.bmc.Processors), "socket"), strings.Join(got, ", ")), "Processors", good, untold, sockets)
 	if f.Verdict == Pass && good+untold < len(s.bmc.Processors) {
 		f.Verdict = Fail // "in each": a third, smaller one counts
 	}
@@ -196,4 +196,12 @@ func (s subject) slots() Finding {
 	}
 	return finding(id, fmt.Sprintf("%.0f slots of PCIe Gen%.0f x%.0f", least, generation, lanes),
 		fmt.Sprintf("%d such slots of %d, %d that don't tell", good, len(s.bmc.Slots), untold), "Chassis PCIeSlots", good, untold, least)
+}
+
+// plural counts things in words: "1 socket", "2 sockets".
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -66,7 +66,7 @@ func TestVerdicts(t *testing.T) {
 		got               string
 	}{
 		{"not reached", "reachable", func(_ *inventory.Cluster, b *facts.BMC) { *b = facts.BMC{Err: "no route"} }, rules.Unknown, "no route"},
-		{"one socket", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) { b.Processors = b.Processors[:1] }, rules.Fail, "1 sockets (cores: 20)"},
+		{"one socket", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) { b.Processors = b.Processors[:1] }, rules.Fail, "1 socket (cores: 20)"},
 		{"19 cores", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) { b.Processors[1].Cores = 19 }, rules.Fail, "20, 19"},
 		{"a third small one", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) {
 			b.Processors = append(b.Processors, facts.Processor{Cores: 8})
