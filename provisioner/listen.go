@@ -16,47 +16,82 @@ import (
 )
 
 // listen opens the sockets of both servers and starts them.
-func (s *servers) listen(ctx context.Context, key *ecdsa.PrivateKey, own netip.Addr) error {
-	p := s.cluster.Provisioning
-	if err := onInterface(p.Interface, own); err != nil {
+func (s *servers) listen(ctx context.Context, key *ecdsa.PrivateKey) error {
+	p, all := s.cluster.Provisioning, s.addresses()
+	if err := onInterface(p.Interface, all[0]); err != nil {
 		return err
 	}
 	if err := alone(ctx, p); err != nil {
 		return err
 	}
-	var all []netip.Addr
-	for _, n := range p.Networks {
-		all = append(all, n.Addr())
-	}
-	conf, err := agent.ServerTLS(key, time.Now(), all)
+	agents, err := s.openAgents(key)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", netip.AddrPortFrom(own, agentPort).String())
-	if err != nil {
-		return fmt.Errorf("listen for the hosts' agents: %w (is another ra2-deploy running?)", err)
-	}
 	boots, err := netboot.Listen(netboot.Config{
-		Interface: p.Interface, Addr: own, More: all[1:], Mode: netboot.Mode(p.DHCP), Loaders: s.files.loaders(),
+		Interface: p.Interface, Addr: all[0], More: all[1:], Mode: netboot.Mode(p.DHCP), Loaders: s.files.loaders(),
 		Book: s.table, Report: s.booted,
 	})
 	if err != nil {
-		_ = listener.Close()
+		_ = agents.listener.Close()
 		return err
 	}
+	s.start(ctx, agents.serve, boots.Serve)
+	return nil
+}
+
+// listenAgents opens the socket of the agent API alone and starts it.
+func (s *servers) listenAgents(ctx context.Context, key *ecdsa.PrivateKey) error {
+	if err := onInterface(s.cluster.Provisioning.Interface, s.addresses()[0]); err != nil {
+		return err
+	}
+	agents, err := s.openAgents(key)
+	if err != nil {
+		return err
+	}
+	s.start(ctx, agents.serve)
+	return nil
+}
+
+// addresses are the provisioner's own; hosts are told the first.
+func (s *servers) addresses() []netip.Addr {
+	var all []netip.Addr
+	for _, n := range s.cluster.Provisioning.Networks {
+		all = append(all, n.Addr())
+	}
+	return all
+}
+
+// agents is the agent API with its socket open.
+type agents struct {
+	listener net.Listener
+	serve    func(context.Context) error
+}
+
+func (s *servers) openAgents(key *ecdsa.PrivateKey) (agents, error) {
+	all := s.addresses()
+	conf, err := agent.ServerTLS(key, time.Now(), all)
+	if err != nil {
+		return agents{}, err
+	}
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(all[0], agentPort).String())
+	if err != nil {
+		return agents{}, fmt.Errorf("listen for the hosts' agents: %w (is another ra2-deploy running?)", err)
+	}
+	return agents{listener, func(ctx context.Context) error { return s.agent.Serve(ctx, listener, conf) }}, nil
+}
+
+// start runs servers until close; one that ends by itself is told.
+func (s *servers) start(ctx context.Context, serve ...func(context.Context) error) {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, run := range []func() error{
-		func() error { return s.agent.Serve(ctx, listener, conf) },
-		func() error { return boots.Serve(ctx) },
-	} {
+	for _, run := range serve {
 		s.wg.Go(func() {
-			if err := run(); err != nil {
+			if err := run(ctx); err != nil {
 				s.notice("", "a server ended: "+err.Error())
 				s.failed <- err
 			}
 		})
 	}
-	return nil
 }
 
 // alone refuses to give addresses beside another DHCP server: which of the two
@@ -93,24 +128,18 @@ func onInterface(name string, own netip.Addr) error {
 	return nil
 }
 
-// kernelLine is what the network-booted system is told. Nothing in it is secret.
-func kernelLine(c inventory.Cluster, n inventory.Node, url, pin string) string {
+// kernelLine is what the network-booted system is told, word by word. Nothing
+// in it is secret.
+func kernelLine(c inventory.Cluster, n inventory.Node, url, pin string) ([]string, error) {
 	mac, err := net.ParseMAC(n.Boot.MAC)
 	if err != nil {
-		return "" // the inventory checks it
+		return nil, err
 	}
-	return agent.KernelLine{
+	line := agent.KernelLine{
 		Mode: agent.ModeInstall, Node: n.Name, Server: url, Pin: pin, MAC: mac,
-		Addresses: n.Addresses, Gateways: c.Provisioning.Gateways,
-	}.String()
-}
-
-func words(lines []string) []string {
-	var out []string
-	for _, l := range lines {
-		out = append(out, strings.Fields(l)...)
+		Addresses: n.Addresses, Gateways: c.Provisioning.Gateways, Disk: n.Disk.String(),
 	}
-	return out
+	return append(strings.Fields(line.String()), "console=tty0", "console=ttyS0,115200"), nil
 }
 
 func family4(addrs []netip.Addr) netip.Addr {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,7 +57,10 @@ func hear(ctx context.Context, c inventory.Cluster, st state, notice func(node, 
 	if err != nil {
 		return nil, err
 	}
-	return s, s.listenAgents(ctx, key)
+	if err := s.listenAgents(ctx, key); err != nil {
+		return nil, fmt.Errorf("hosts without a cluster can only tell themselves what they run: %w", err)
+	}
+	return s, nil
 }
 
 // newServers prepares both servers; neither listens.
@@ -112,16 +116,19 @@ func (s *servers) Open(node string) error {
 	if err != nil {
 		return err
 	}
+	args, err := kernelLine(s.cluster, n, s.url, s.pin)
+	if err != nil {
+		return err
+	}
 	addrs := make([]netip.Addr, 0, len(n.Addresses))
 	for _, a := range n.Addresses {
 		addrs = append(addrs, a.Addr())
 	}
 	ticket := s.agent.Ticket(node, s.run, addrs, time.Now().Add(time.Hour))
-	args := []string{kernelLine(s.cluster, n, s.url, s.pin), "console=tty0", "console=ttyS0,115200"}
 	return s.table.Open(netboot.Boot{
 		Node: node, MAC: mac, Addrs: n.Addresses, Hostname: node, Method: n.Boot.Method,
 		Gateway: family4(s.cluster.Provisioning.Gateways), DNS: s.cluster.Provisioning.DNS, NTP: s.cluster.Provisioning.NTP,
-		Kernel: s.files.path(agent.FileKernel), Initrd: s.files.path(agent.FileInitrd), Args: words(args), Ticket: secret.New(ticket),
+		Kernel: s.files.path(agent.FileKernel), Initrd: s.files.path(agent.FileInitrd), Args: args, Ticket: secret.New(ticket),
 	})
 }
 
@@ -151,12 +158,36 @@ func (s *servers) accept(c agent.Claim) error {
 	if !slices.Contains(c.Facts.MACs, n.Boot.MAC) {
 		err = errors.Join(err, fmt.Errorf("it has no NIC with the MAC %s, only %v", n.Boot.MAC, c.Facts.MACs))
 	}
+	if !slices.ContainsFunc(c.Facts.Disks, func(d agent.Disk) bool { return isDisk(n.Disk, d) }) {
+		err = errors.Join(err, fmt.Errorf("it has no disk with %s, only %s", n.Disk, disks(c.Facts.Disks)))
+	}
 	if err != nil {
 		s.signals.Tell(c.Node, act.Signal{Kind: act.KindRefused, Note: err.Error(), Err: err})
 		return err
 	}
 	s.signals.Tell(c.Node, act.Signal{Kind: act.KindClaim, Note: "the installer claimed its identity; serial " + c.Facts.Serial})
 	return nil
+}
+
+// isDisk reports whether a disk that a host sees is the one of the inventory:
+// both that are given, serial and WWN, have to be its own.
+func isDisk(want inventory.Disk, got agent.Disk) bool {
+	if want.Serial != "" && !strings.EqualFold(want.Serial, strings.TrimSpace(got.Serial)) {
+		return false
+	}
+	return want.WWN == "" || want.WWN == inventory.NormalWWN(got.WWN)
+}
+
+// disks lists what a host has, for the person who mends the inventory.
+func disks(all []agent.Disk) string {
+	if len(all) == 0 {
+		return "no disks at all"
+	}
+	var out []string
+	for _, d := range all {
+		out = append(out, fmt.Sprintf("%s (%s, serial %s, wwn %s, %.0f GB)", d.Name, orNothing(d.Model), orNothing(d.Serial), orNothing(d.WWN), float64(d.Bytes)/1e9))
+	}
+	return strings.Join(out, ", ")
 }
 
 func (s *servers) report(node string, r agent.Report) {

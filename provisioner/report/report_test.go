@@ -141,7 +141,7 @@ seconds from the mark before; power-on: since the run began. Own code (ra2-deplo
 func TestStatus(t *testing.T) {
 	vip4, vip6 := netip.MustParseAddr("10.17.0.10"), netip.MustParseAddr("fd00:17::10")
 	c := inventory.Cluster{
-		Name: "edge", Kubernetes: inventory.Kubernetes{Endpoint: inventory.Endpoint{VIPs: []netip.Addr{vip4, vip6}}},
+		Name: "edge", Kubernetes: inventory.Kubernetes{Endpoint: inventory.Endpoint{VIPs: []netip.Addr{vip4, vip6}}}, Image: inventory.Image{Kubernetes: true},
 		Nodes: []inventory.Node{{Name: "cp-a", Zone: "a", ControlPlane: true}, {Name: "both", Zone: "b", ControlPlane: true, Worker: true}, {Name: "w-a", Zone: "a", Worker: true}},
 	}
 	seen := facts.Seen{
@@ -162,6 +162,12 @@ w-a            a      worker                Off      not Ready  -         unknow
 cluster edge answers; etcd: 1 of 2 members healthy
   10.17.0.10 answers
   fd00:17::10 does not answer
+`)
+	alone := inventory.Cluster{Nodes: c.Nodes[:1]}
+	spoke := map[string]facts.Host{"cp-a": {BMC: facts.BMC{Power: "On"}, Agent: facts.Agent{Generation: "sha256:0123456789abcdef0123"}}}
+	same(t, report.Status(alone, facts.Seen{Hosts: spoke}), `node           zone   role                  power    kubelet    etcd      generation
+cp-a           a      control-plane         On       -          -         0123456789abcdef
+no cluster is wanted on these hosts (image.kubernetes is false)
 `)
 	const head = "node           zone   role                  power    kubelet    etcd      generation\n"
 	c.Nodes = nil

@@ -14,18 +14,25 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 	fmt.Fprintf(&b, "%-14s %-6s %-21s %-8s %-10s %-9s %s\n", "node", "zone", "role", "power", "kubelet", "etcd", "generation")
 	for _, n := range c.Nodes {
 		h := seen.Hosts[n.Name]
-		etcd := "-"
-		if n.ControlPlane {
+		kubelet, etcd := "-", "-"
+		if c.Image.Kubernetes {
+			kubelet = yes(h.Member.Known, h.Member.Ready, "Ready", "not Ready")
+		}
+		if c.Image.Kubernetes && n.ControlPlane {
 			etcd = yes(h.Member.Known, h.Member.EtcdVoter, "votes", "no vote")
 		}
 		fmt.Fprintf(&b, "%-14s %-6s %-21s %-8s %-10s %-9s %s\n", n.Name, n.Zone, roles(n), orUnknown(h.BMC.Power),
-			yes(h.Member.Known, h.Member.Ready, "Ready", "not Ready"), etcd, orUnknown(h.Member.Generation))
+			kubelet, etcd, orUnknown(generation(h)))
 		if h.BMC.Err != "" {
 			fmt.Fprintf(&b, "  the controller: %s\n", strings.ReplaceAll(h.BMC.Err, "\n", "\n    "))
 		}
 		if h.Member.NotReady != "" {
 			fmt.Fprintf(&b, "  the kubelet: %s\n", h.Member.NotReady)
 		}
+	}
+	if !c.Image.Kubernetes {
+		b.WriteString("no cluster is wanted on these hosts (image.kubernetes is false)\n")
+		return b.String()
 	}
 	if !seen.Cluster.Answers && seen.Cluster.Err == "" {
 		fmt.Fprintf(&b, "cluster %s was not asked: it has no keys yet, `ra2-deploy up` makes them\n", c.Name)
@@ -40,6 +47,16 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 		fmt.Fprintf(&b, "  %s %s\n", vip, yes(true, seen.Cluster.VIPs[vip], "answers", "does not answer"))
 	}
 	return b.String()
+}
+
+// generation is what a host runs, in the words of the cluster or of its own
+// agent, as short as the cluster has it.
+func generation(h facts.Host) string {
+	if g := h.Member.Generation; g != "" {
+		return g
+	}
+	g := strings.TrimPrefix(h.Agent.Generation, "sha256:")
+	return g[:min(len(g), 16)]
 }
 
 func roles(n inventory.Node) string {

@@ -66,7 +66,7 @@ func (o *outbox) run(ctx context.Context) {
 		if !sleep(ctx, pause) {
 			return
 		}
-		pause = min(2*pause, 30*time.Second)
+		pause = longer(pause, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/boot"
@@ -24,9 +25,23 @@ const StateFile = boot.DataDir + "/ra2/state.json"
 // that failed.
 const pauseAfterFailure = 20 * time.Second
 
-// firstPause is the pause after the first try of a request that failed; the
-// network of a system that just started comes up within it. Later ones double.
-const firstPause = 250 * time.Millisecond
+// Pauses after a request that failed: the first, which doubles; the longest,
+// shorter than the provisioner waits for a host that runs; and the longest while
+// there is no route. A system that starts has none at first, and a try that
+// sends nothing burdens nobody.
+const (
+	firstPause   = 250 * time.Millisecond
+	longestPause = 10 * time.Second
+	routePause   = time.Second
+)
+
+// longer returns the pause that follows on a pause and a failure after it.
+func longer(pause time.Duration, err error) time.Duration {
+	if errors.Is(err, syscall.ENETUNREACH) {
+		return min(2*pause, routePause)
+	}
+	return min(2*pause, longestPause)
+}
 
 // Words is what the service asks of the provisioner.
 type Words interface {
@@ -111,7 +126,7 @@ func (s *Service) Serve(ctx context.Context) error {
 
 // ask gets a word, and tries again for ever.
 func (s *Service) ask(ctx context.Context) (agent.Word, error) {
-	for pause := firstPause; ; pause = min(2*pause, 30*time.Second) {
+	for pause := firstPause; ; {
 		s.out.drain(ctx) // the provisioner hears of the end before the next hello
 		word, err := s.Words.Word(ctx, agent.Hello{
 			Stage: agent.StageNode, Image: s.Config.Image, Generation: s.Config.Generation,
@@ -132,6 +147,7 @@ func (s *Service) ask(ctx context.Context) (agent.Word, error) {
 		if !sleep(ctx, pause) {
 			return word, ctx.Err()
 		}
+		pause = longer(pause, err)
 	}
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -289,5 +292,27 @@ func TestTail(t *testing.T) {
 		if strings.Contains(got, secret) {
 			t.Errorf("it tells %q", secret)
 		}
+	}
+}
+
+// A host without a route tries often, since nothing is sent; one that a
+// provisioner doesn't answer tries less and less, but before the provisioner
+// gives a running host up.
+func TestPauses(t *testing.T) {
+	noRoute := fmt.Errorf("post: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)})
+	for name, c := range map[string]struct {
+		err  error
+		want time.Duration
+	}{"no route": {noRoute, time.Second}, "nobody": {io.EOF, 10 * time.Second}} {
+		pause := firstPause
+		for range 20 {
+			pause = longer(pause, c.err)
+		}
+		if pause != c.want {
+			t.Errorf("%s: the longest pause is %s and should be %s", name, pause, c.want)
+		}
+	}
+	if pause := longer(firstPause, io.EOF); pause != 2*firstPause {
+		t.Errorf("the second pause is %s", pause)
 	}
 }
