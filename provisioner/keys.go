@@ -1,10 +1,14 @@
 package provisioner
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,26 +49,37 @@ func (s state) agentKey() (*ecdsa.PrivateKey, error) {
 	return agent.DecodeKey(data)
 }
 
-// kubeconfig keeps an administrator's kubeconfig beside the record.
+// kubeconfig keeps an administrator's kubeconfig beside the record. It is made
+// anew when the inventory's endpoint has moved, and long before its certificate
+// ends.
 func (s state) kubeconfig(c inventory.Cluster, pki kubeadm.PKI) error {
-	_, err := s.keep(fileKubeconfig, func() ([]byte, error) {
-		server := fmt.Sprintf("https://%s", joinHostPort(c.Kubernetes.Endpoint))
-		text, err := pki.AdminKubeconfig(rand.Reader, time.Now(), c.Name, server, "ra2-deploy")
-		return []byte(text.Reveal()), err
-	})
+	server := "https://" + hostPort(c.Kubernetes.Endpoint)
+	have, _, err := s.read(fileKubeconfig)
+	if err != nil {
+		return fmt.Errorf("the administrator's kubeconfig: %w", err)
+	}
+	info, err := os.Stat(s.path(fileKubeconfig))
+	if err == nil && time.Since(info.ModTime()) < kubeadm.LeafValidity/2 && bytes.Contains(have, []byte(server+"\n")) {
+		return nil
+	}
+	text, err := pki.AdminKubeconfig(rand.Reader, time.Now(), c.Name, server, "ra2-deploy")
+	if err == nil {
+		err = s.write(fileKubeconfig, []byte(text.Reveal()))
+	}
 	if err != nil {
 		return fmt.Errorf("the administrator's kubeconfig: %w", err)
 	}
 	return nil
 }
 
-// joinHostPort returns the endpoint as its first virtual address: the name
-// resolves on nodes, and not always where the kubeconfig is used.
-func joinHostPort(e inventory.Endpoint) string {
+// hostPort returns the endpoint as its first virtual address: the name resolves
+// on nodes, and not always where the kubeconfig is used.
+func hostPort(e inventory.Endpoint) string {
+	host := e.Host
 	if len(e.VIPs) > 0 {
-		return fmt.Sprintf("%s:%d", e.VIPs[0], e.Port)
+		host = e.VIPs[0].String()
 	}
-	return fmt.Sprintf("%s:%d", e.Host, e.Port)
+	return net.JoinHostPort(host, strconv.Itoa(int(e.Port))) // brackets around IPv6
 }
 
 // Kubeconfig returns the administrator's kubeconfig of an inventory's cluster;
@@ -77,14 +92,17 @@ func Kubeconfig(inventory string) ([]byte, error) {
 func reveal(ref secret.Ref, beside string) (secret.Value, error) {
 	if ref.Env != "" {
 		text, ok := os.LookupEnv(ref.Env)
-		if !ok {
+		switch {
+		case !ok:
 			return secret.Value{}, fmt.Errorf("the environment has no variable %s", ref.Env)
+		case text == "":
+			return secret.Value{}, fmt.Errorf("the environment variable %s is empty", ref.Env)
 		}
 		return secret.New(text), nil
 	}
 	path := ref.File
-	if !strings.HasPrefix(path, "/") {
-		path = beside + "/" + path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(beside, path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -94,5 +112,9 @@ func reveal(ref secret.Ref, beside string) (secret.Value, error) {
 		return secret.Value{}, fmt.Errorf("%s may be read by others (mode %04o); make it 0600: chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	data, err := os.ReadFile(path)
-	return secret.New(strings.TrimRight(string(data), "\r\n")), err
+	text := strings.TrimRight(string(data), "\r\n")
+	if err == nil && text == "" {
+		err = fmt.Errorf("%s is empty", path)
+	}
+	return secret.New(text), err
 }

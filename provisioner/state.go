@@ -40,7 +40,7 @@ func (s state) read(name string) (data []byte, ok bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
-	return data, err == nil, err
+	return data, err == nil, err // package os names the path
 }
 
 // write replaces a file whole, mode 0600: a run that dies leaves the old one.
@@ -61,7 +61,17 @@ func (s state) write(name string, data []byte) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
 	}
-	return nil
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a new name survive a power cut: keys that a cluster was formed
+// with can't be made again.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // keep returns a file of the directory, and makes it first when there is none.

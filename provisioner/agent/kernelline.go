@@ -25,7 +25,7 @@ type KernelLine struct {
 	Addresses []netip.Prefix   // ra2.ip: static, one per family
 	Gateways  []netip.Addr     // ra2.gw
 	Root      string           // ra2.root: "PARTLABEL=ra2-root"
-	Disk      string           // ra2.disk: "serial:<s>" or "wwn:<w>", when more than one disk holds a system
+	Disk      string           // ra2.disk: "serial:<s>" or "wwn:<w>": the disk to write, or to boot when more than one holds a system
 	Retry     time.Duration    // ra2.retry: pause before the reboot that follows a failure; zero is the default
 }
 

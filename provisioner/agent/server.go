@@ -42,6 +42,8 @@ type Server struct {
 	cfg Config
 	mux *http.ServeMux
 
+	saving sync.Mutex // held while sessions are saved: the last save holds the last state
+
 	mu       sync.Mutex
 	tickets  []*ticket
 	sessions []*session

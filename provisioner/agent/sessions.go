@@ -70,10 +70,16 @@ func (s *Server) open(node string) (bearer string) {
 	return bearer
 }
 
+// saveSessions lets the caller keep what is open now. One save at a time: an
+// older list must not replace a newer one, for a host whose session is lost has
+// to be written anew.
 func (s *Server) saveSessions() {
-	if s.cfg.SaveSessions != nil {
-		s.cfg.SaveSessions(s.Sessions())
+	if s.cfg.SaveSessions == nil {
+		return
 	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.cfg.SaveSessions(s.Sessions())
 }
 
 // who returns the node that holds the request's session.

@@ -74,7 +74,7 @@ func claim(ctx context.Context, sys *pid1.System, client *agent.Client) error {
 		return fmt.Errorf("read the one-time ticket: %w: was the initrd piece ticket.cpio loaded?", err)
 	}
 	_ = os.Remove(ticketFile)
-	c := agent.Claim{Node: sys.Line.Node, Ticket: strings.TrimSpace(string(ticket)), Facts: settled(host.Root("/"))}
+	c := agent.Claim{Node: sys.Line.Node, Ticket: strings.TrimSpace(string(ticket)), Facts: settled(host.Root("/"), sys.Line.Disk)}
 	sys.Say("this is %s; %d CPUs, %d MiB, disks: %s", orUnknown(c.Facts.Serial), c.Facts.CPUs, c.Facts.MemoryKiB>>10, disks(c.Facts.Disks))
 	err = again(ctx, sys.Say, "an answer to the claim from "+sys.Line.Server, claimDeadline, func(ctx context.Context) error {
 		c.Clock = time.Now()
@@ -87,18 +87,17 @@ func claim(ctx context.Context, sys *pid1.System, client *agent.Client) error {
 	return nil
 }
 
-// settled reads the facts until the number of disks stays the same for a
-// moment: controllers show their disks one after the other.
-func settled(root host.Root) agent.InBand {
-	facts := root.Facts()
-	for range 20 {
-		if len(facts.Disks) > 0 {
+// settled reads the facts once the disk to write is there: controllers show
+// their disks one after the other. After 20 s it tells what there is; the
+// provisioner refuses the claim and names the disks.
+func settled(root host.Root, disk string) agent.InBand {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		if _, err := host.FindDisk(root.Disks(), disk); err == nil {
 			break
 		}
 		time.Sleep(250 * time.Millisecond)
-		facts = root.Facts()
 	}
-	return facts
+	return root.Facts()
 }
 
 // wait asks for the order to install until it comes.
