@@ -61,6 +61,9 @@ type Leaver interface {
 func Remove(l Leaver) func(context.Context, step.Step, step.Remove, step.Reporter) error {
 	return func(ctx context.Context, s step.Step, _ step.Remove, report step.Reporter) error {
 		report(step.Event{Note: "leaving the cluster", Next: "the host is written anew"})
-		return l.Leave(ctx, s.Host)
+		if err := l.Leave(ctx, s.Host); err != nil {
+			return &step.Retry{After: 10 * time.Second, Reason: "the node could not leave the cluster", Err: err}
+		}
+		return nil
 	}
 }

@@ -39,12 +39,17 @@ type Observer struct {
 // Seen looks once. The function expected says which hosts hold an image that
 // should speak by itself; those are waited for, at most Patience.
 func (o *Observer) Seen(ctx context.Context, expected func(node string) bool) (facts.Seen, error) {
-	hosts := o.controllers(ctx)
-	seen := facts.Seen{Hosts: hosts}
-	var members map[string]facts.Member
+	var (
+		wg      sync.WaitGroup
+		seen    facts.Seen
+		members map[string]facts.Member
+	)
 	if o.Cluster != nil {
-		seen.Cluster, members = o.Cluster.Facts(ctx)
+		wg.Go(func() { seen.Cluster, members = o.Cluster.Facts(ctx) })
 	}
+	hosts := o.controllers(ctx)
+	wg.Wait()
+	seen.Hosts = hosts
 	for name, h := range hosts {
 		h.Member = members[name]
 		h.Member.Known = seen.Cluster.Answers
