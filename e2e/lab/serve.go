@@ -39,6 +39,7 @@ const (
 	passwordFile  = "bmc-password"
 	pidFile       = "lab.pid"
 	logFile       = "lab.log"
+	recordDir     = "inventory.ra2" // made by ra2-deploy, beside the inventory
 )
 
 func filepathOf(dir string) string { return filepath.Join(dir, labFile) }

@@ -92,8 +92,12 @@ func (f File) lay(file, dir string) error {
 		return err
 	}
 	password := filepath.Join(dir, passwordFile)
-	if err := errors.Join(os.RemoveAll(password), os.RemoveAll(filepath.Join(dir, "machines"))); err != nil {
-		return err
+	// New machines have no cluster: what ra2-deploy remembers of one that ran on
+	// the old ones would make it wait for that.
+	for _, old := range []string{password, filepath.Join(dir, "machines"), filepath.Join(dir, recordDir)} {
+		if err := os.RemoveAll(old); err != nil {
+			return err
+		}
 	}
 	if err := os.WriteFile(password, []byte(rand.Text()), 0o600); err != nil {
 		return err
