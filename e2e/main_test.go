@@ -59,15 +59,12 @@ var built = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, p := range []struct {
-		env  string
-		args []string
-	}{
-		{"CGO_ENABLED=1", []string{"-o", filepath.Join(dir, "ra2-deploy"), "../cmd/ra2-deploy"}},
-		{"CGO_ENABLED=0", []string{"-ldflags", "-s -w", "-o", filepath.Join(dir, "ra2-node"), "../cmd/ra2-node"}},
+	for _, args := range [][]string{
+		{"-o", filepath.Join(dir, "ra2-deploy"), "../cmd/ra2-deploy"},
+		{"-ldflags", "-s -w", "-o", filepath.Join(dir, "ra2-node"), "../cmd/ra2-node"},
 	} {
-		cmd := exec.Command("go", append([]string{"build", "-trimpath"}, p.args...)...)
-		cmd.Env = append(os.Environ(), p.env)
+		cmd := exec.Command("go", append([]string{"build", "-trimpath", "-buildvcs=false"}, args...)...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%s: %w\n%s", cmd, err, out)
 		}

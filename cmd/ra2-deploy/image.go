@@ -50,7 +50,7 @@ by its digest, and built again only when an input changes.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&cache, "cache", provisioner.DefaultCache, "directory that holds built images")
+	cmd.Flags().StringVar(&cache, "cache", defaultCache(), "directory that holds built images (environment: RA2_CACHE)")
 	output = addFormat(cmd)
 	return cmd
 }

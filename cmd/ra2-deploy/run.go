@@ -31,6 +31,14 @@ type flags struct {
 	again    string // the command that goes on after a run that was cut short
 }
 
+// defaultCache is the directory of built images unless a flag says otherwise.
+func defaultCache() string {
+	if dir := os.Getenv("RA2_CACHE"); dir != "" {
+		return dir
+	}
+	return provisioner.DefaultCache
+}
+
 // people returns where text for people goes: beside events on the standard
 // output it would spoil them.
 func (f flags) people(cmd *cobra.Command) io.Writer {
@@ -41,7 +49,7 @@ func (f flags) people(cmd *cobra.Command) io.Writer {
 }
 
 func (f *flags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.cache, "cache", provisioner.DefaultCache, "directory that holds built images")
+	cmd.Flags().StringVar(&f.cache, "cache", defaultCache(), "directory that holds built images (environment: RA2_CACHE)")
 	cmd.Flags().StringVar(&f.image, "image", "", "digest of the built image to use; default is the one that \"image build\" makes here")
 	cmd.Flags().StringVar(&f.events, "events", "", "also write every event as a line of JSON to this file, - is the standard output")
 	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "steps that run at once")

@@ -1,7 +1,7 @@
 // Command need installs what a task needs by the distribution's package
 // manager. It says what and why first, and does nothing when all is there.
 //
-//	go run ./e2e/need test|demo
+//	go run ./e2e/need test|demo|check
 package main
 
 import (
@@ -54,13 +54,18 @@ func tools(task string) []tool {
 		return slices.Concat(image, lab, qemu, peers)
 	case "demo":
 		return slices.Concat(image, lab, qemu)
+	case "check":
+		return []tool{
+			{"gcc", "gcc", "links the race detector"},
+			{"/usr/include/stdlib.h", "libc6-dev", "links the race detector"},
+		}
 	}
 	return nil
 }
 
 func main() {
 	if len(os.Args) != 2 || tools(os.Args[1]) == nil {
-		fmt.Fprintln(os.Stderr, "usage: need test|demo")
+		fmt.Fprintln(os.Stderr, "usage: need test|demo|check")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1]); err != nil {
@@ -92,7 +97,11 @@ func run(task string) error {
 	if err := apt("update", "-q"); err != nil {
 		return err
 	}
-	return apt(append([]string{"install", "-y", "-q", "--no-install-recommends"}, backports(packages)...)...)
+	packages, err := newerQEMU(packages)
+	if err != nil {
+		return err
+	}
+	return apt(append([]string{"install", "-y", "-q", "--no-install-recommends"}, packages...)...)
 }
 
 // found reports whether the tool is there. Programs of system administration
@@ -108,23 +117,6 @@ func found(t tool) bool {
 		}
 	}
 	return false
-}
-
-// backports asks for Debian 12's newer QEMU where that is on offer: version 7.2
-// boots the lab's machines three times slower without hardware virtualisation.
-func backports(packages []string) []string {
-	out, err := exec.Command("apt-cache", "madison", "qemu-system-x86").Output()
-	if err != nil || !strings.Contains(string(out), "bookworm-backports") {
-		return packages
-	}
-	for i, p := range packages {
-		if p == "qemu-system-x86" {
-			packages[i] = p + "/bookworm-backports"
-			packages = append(packages, "qemu-system-common/bookworm-backports", "qemu-system-data/bookworm-backports", "qemu-utils/bookworm-backports", "seabios/bookworm-backports")
-			break
-		}
-	}
-	return packages
 }
 
 func apt(args ...string) error {

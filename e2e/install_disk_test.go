@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// rootPartition is the name of the read-only root in the partition table.
+const rootPartition = "ra2-root"
+
+// rootDigest reads a disk from its beginning to the end of the root partition
+// and returns the digest of that partition's bytes.
+func rootDigest(disk io.Reader) (string, error) {
+	const sector = 512
+	head := make([]byte, 34*sector) // protective MBR, GPT header, 128 entries (UEFI 2.10, 5.3)
+	if _, err := io.ReadFull(disk, head); err != nil {
+		return "", fmt.Errorf("read the partition table: %w", err)
+	}
+	if !bytes.HasPrefix(head[sector:], []byte("EFI PART")) {
+		return "", fmt.Errorf("the disk has no partition table: %q", head[sector:sector+8])
+	}
+	for entry := head[2*sector:]; len(entry) >= 128; entry = entry[128:] {
+		name := make([]uint16, 36)
+		for i := range name {
+			name[i] = binary.LittleEndian.Uint16(entry[56+2*i:])
+		}
+		if strings.TrimRight(string(utf16.Decode(name)), "\x00") != rootPartition {
+			continue
+		}
+		first, last := binary.LittleEndian.Uint64(entry[32:]), binary.LittleEndian.Uint64(entry[40:])
+		if _, err := io.CopyN(io.Discard, disk, int64(first)*sector-int64(len(head))); err != nil {
+			return "", err
+		}
+		sum := sha256.New()
+		if _, err := io.CopyN(sum, disk, int64(last-first+1)*sector); err != nil {
+			return "", err
+		}
+		return hex.EncodeToString(sum.Sum(nil)), nil
+	}
+	return "", fmt.Errorf("the disk has no partition %s", rootPartition)
+}
+
+// imageRoot returns the digest of the root partition in the image that the
+// inventory wants.
+func (b *bench) imageRoot() (string, error) {
+	b.Helper()
+	r := b.must(b.run("image", "build", "-o", "json", b.inventory()))
+	var manifest struct{ Dir string }
+	if err := json.Unmarshal([]byte(r.out), &manifest); err != nil {
+		return "", fmt.Errorf("%s: %w", r, err)
+	}
+	f, err := os.Open(filepath.Join(manifest.Dir, "image.raw.zst"))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	raw, err := zstd.NewReader(f)
+	if err != nil {
+		return "", err
+	}
+	defer raw.Close()
+	return rootDigest(raw)
+}
