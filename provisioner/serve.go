@@ -207,6 +207,10 @@ func (s *servers) hello(node string, h agent.Hello) {
 
 // booted turns what netboot saw into signals.
 func (s *servers) booted(e netboot.Event) {
+	if s.stranger(e) {
+		s.notice(e.Node, fmt.Sprintf("%s read its boot script; that address is not this host's", e.From))
+		return
+	}
 	kinds := map[netboot.Kind]act.Kind{
 		netboot.Asked: act.KindDHCP, netboot.Loader: act.KindLoader, netboot.Script: act.KindScript,
 		netboot.Progress: act.KindLoader, netboot.Fetched: act.KindLoader,
@@ -215,13 +219,26 @@ func (s *servers) booted(e netboot.Event) {
 		return // an operating system that asks for a lease, not firmware
 	}
 	if kind, ok := kinds[e.Kind]; ok && e.Node != "" {
-		s.signals.Tell(e.Node, act.Signal{Kind: kind, Note: e.String()})
+		s.signals.Tell(e.Node, act.Signal{Kind: kind, Note: strings.TrimPrefix(e.String(), e.Node+" ")})
 		return
 	}
 	switch e.Kind {
 	case netboot.Refused, netboot.Loop, netboot.Foreign, netboot.Declined, netboot.Trouble:
 		s.notice(e.Node, e.String())
 	}
+}
+
+// stranger reports whether a boot script was read by somebody else than its
+// host. The script is no secret; but a host that reads it has restarted, and
+// nobody else may make us believe that. Beside a site's own DHCP server the
+// host's address is not known for sure, and the script alone tells.
+func (s *servers) stranger(e netboot.Event) bool {
+	n, known := find(s.cluster, e.Node)
+	from, err := netip.ParseAddrPort(e.From)
+	if e.Kind != netboot.Script || s.cluster.Provisioning.DHCP != inventory.DHCPAuthoritative || !known || err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(n.Addresses, func(p netip.Prefix) bool { return p.Addr() == from.Addr().Unmap() })
 }
 
 // notices turns a notice into an event of no step.
