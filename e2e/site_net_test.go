@@ -14,6 +14,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -264,7 +265,7 @@ func (w *tap) listen() {
 		w.mu.Lock()
 		if port := 14 + int(frame[14]&15)*4; frame[23] == unix.IPPROTO_UDP && n > port+1 && binary.BigEndian.Uint16(frame[port:]) == 67 {
 			w.answers++
-		} else if m := ticket.FindSubmatch(frame[:n]); m != nil {
+		} else if m := ticket.FindSubmatch(frame[:n]); m != nil && !slices.Contains(w.tickets, string(m[1])) {
 			w.tickets = append(w.tickets, string(m[1]))
 		}
 		w.mu.Unlock()
@@ -275,5 +276,5 @@ func (w *tap) listen() {
 func (w *tap) heard() (answers int, tickets []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.answers, append([]string(nil), w.tickets...)
+	return w.answers, slices.Clone(w.tickets)
 }

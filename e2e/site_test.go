@@ -47,13 +47,22 @@ func (b *bench) firstUp(w *tap) {
 	b.stranger(claim.Host, w)
 	r := b.must(c.wait())
 	if answers, tickets := w.heard(); answers == 0 || len(tickets) != 6 {
-		b.Errorf("the test's own ear heard %d DHCP answers and %d tickets; six hosts booted", answers, len(tickets))
+		b.Errorf("the test's own ear heard %d DHCP answers and the tickets %q; six hosts booted", answers, tickets)
 	}
 	if !strings.Contains(r.out, "power-on") || !strings.Contains(r.out, "Own code") {
 		b.Errorf("no timing table\n%s", r)
 	}
-	if kept, err := os.ReadFile(b.state("events.jsonl")); err != nil || !bytes.Contains(kept, []byte("ticket used twice")) {
-		b.Errorf("nobody was told of the ticket that was shown twice (%v)", err)
+	if strings.Contains(r.out, "↻") {
+		b.Errorf("a step was tried again\n%s", r)
+	}
+	kept, err := os.ReadFile(b.state("events.jsonl"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, told := range []string{"ticket used twice", "that address is not this host's", "is not served twice"} {
+		if !bytes.Contains(kept, []byte(told)) {
+			b.Errorf("the user was not told of a stranger: %q is not in %s", told, b.state("events.jsonl"))
+		}
 	}
 	b.healthy()
 	b.dataSame()
