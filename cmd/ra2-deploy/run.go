@@ -73,7 +73,11 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSink()) }()
-	w, screen := &work{}, report.NewScreen(time.Now())
+	w, shown := &work{}, &terminal{screen: report.NewScreen(time.Now()), out: cmd.OutOrStdout()}
+	if f.events == "-" {
+		shown.out = io.Discard
+	}
+	defer shown.watch()()
 	w.Run, err = provisioner.Open(cmd.Context(), cluster, provisioner.Options{
 		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel,
 		Approve: func(ctx context.Context, p step.Plan, seen facts.Seen) error {
@@ -81,9 +85,7 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 		},
 		Tell: func(ev step.Event) {
 			w.acted = w.acted || ev.Status == step.Started
-			if line, ok := screen.Line(ev); ok && f.events != "-" {
-				fmt.Fprintln(cmd.OutOrStdout(), line)
-			}
+			shown.tell(ev)
 			sink(ev)
 		},
 	})

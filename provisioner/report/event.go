@@ -33,7 +33,7 @@ func Line(ev step.Event, began time.Time) string {
 	if ev.Evidence != "" && ev.Status == step.Noted {
 		fmt.Fprintf(&b, " [%s]", firstLine(ev.Evidence))
 	}
-	if !ev.Deadline.IsZero() && strings.HasPrefix(ev.Note, "waiting for") {
+	if !ev.Deadline.IsZero() && (strings.HasPrefix(ev.Note, "waiting for") || strings.HasPrefix(ev.Note, still)) {
 		fmt.Fprintf(&b, ", at most %s", short(ev.Deadline.Sub(ev.Time)))
 		if ev.Next != "" {
 			fmt.Fprintf(&b, ", then: %s", ev.Next)
@@ -43,28 +43,90 @@ func Line(ev step.Event, began time.Time) string {
 }
 
 // Screen turns events into the lines of one run. What a step waits for is
-// said once, and again after a minute: a wait is told, and doesn't scroll.
+// said once, and again after a minute; progress in percent is said every ten
+// seconds: both are told, and don't scroll. A screen is never silent for long:
+// see Still. Its methods must be called from one goroutine at a time.
 type Screen struct {
 	began time.Time
-	said  map[string]time.Time // step and words to when they were last printed
+	last  time.Time              // when anything was printed
+	said  map[string]time.Time   // step and words to when they were last printed
+	open  map[step.ID]step.Event // steps that run, with what they told last
 }
 
 // NewScreen returns the screen of a run that begins now.
-func NewScreen(began time.Time) *Screen { return &Screen{began, map[string]time.Time{}} }
+func NewScreen(began time.Time) *Screen {
+	return &Screen{began: began, last: began, said: map[string]time.Time{}, open: map[step.ID]step.Event{}}
+}
 
-// again is after how long the same words are worth another line.
-const again = time.Minute
+// still begins a line that tells that a step goes on.
+const still = "still"
 
-// Line returns the event's line; ok is false when it says nothing new. It must
-// be called from one goroutine at a time.
+// After how long the same is worth another line.
+const (
+	againWait     = time.Minute
+	againProgress = 10 * time.Second
+	quiet         = 15 * time.Second // nothing at all was printed
+)
+
+// Line returns the event's line; ok is false when it says nothing new.
 func (s *Screen) Line(ev step.Event) (line string, ok bool) {
-	if wait, _, _ := strings.Cut(ev.Note, ";"); ev.Status == step.Noted && ev.Mark == "" && strings.HasPrefix(wait, "waiting for") {
-		key := string(ev.Step) + " " + wait
-		if last, before := s.said[key]; before && ev.Time.Sub(last) < again {
+	_, runs := s.open[ev.Step]
+	switch {
+	case ev.Status == step.Started, ev.Status == step.Retried, ev.Status == step.Noted && runs:
+		s.open[ev.Step] = ev
+	case ev.Status != step.Noted:
+		delete(s.open, ev.Step)
+	}
+	if key, pause := repeated(ev); key != "" {
+		if last, before := s.said[key]; before && ev.Time.Sub(last) < pause {
 			return "", false
 		}
 		s.said[key] = ev.Time
 	}
+	s.last = ev.Time
+	return Line(ev, s.began), true
+}
+
+// repeated returns what an event has in common with others that tell nearly the
+// same, and how often that is worth a line; key is empty for all others.
+func repeated(ev step.Event) (key string, pause time.Duration) {
+	if ev.Status != step.Noted || ev.Mark != "" {
+		return "", 0
+	}
+	if wait, _, _ := strings.Cut(ev.Note, ";"); strings.HasPrefix(wait, "waiting for") {
+		return string(ev.Step) + " " + wait, againWait
+	}
+	if work, rest, cut := strings.Cut(ev.Note, ": "); cut && strings.Contains(rest, "%") {
+		return string(ev.Step) + " " + work, againProgress
+	}
+	return "", 0
+}
+
+// Still returns a line about the step that told something last, when nothing
+// was printed for a while; ok is false when there is nothing to say.
+func (s *Screen) Still(now time.Time) (line string, ok bool) {
+	var ev step.Event
+	for id, each := range s.open {
+		if ev.Time.IsZero() || each.Time.After(ev.Time) || each.Time.Equal(ev.Time) && id < ev.Step {
+			ev = each
+		}
+	}
+	if ev.Time.IsZero() || now.Sub(s.last) < quiet {
+		return "", false
+	}
+	s.last = now
+	note := firstLine(ev.Note)
+	switch {
+	case note == "":
+		note = "at work"
+	case !strings.HasPrefix(note, "waiting for"):
+		note = "at: " + strings.TrimSuffix(note, ": started")
+	}
+	note = fmt.Sprintf("%s %s, for %s", still, note, short(now.Sub(ev.Time)))
+	if others := len(s.open) - 1; others > 0 {
+		note += fmt.Sprintf(" (and %s)", Count(others, "other step"))
+	}
+	ev.Note, ev.Time, ev.Status, ev.Mark = note, now, step.Noted, ""
 	return Line(ev, s.began), true
 }
 

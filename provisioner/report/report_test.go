@@ -111,6 +111,53 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+// TestStill checks that a screen is not silent for long while a step runs, and
+// that it is silent when none does.
+func TestStill(t *testing.T) {
+	screen := report.NewScreen(began)
+	still := func(second int, want string) {
+		t.Helper()
+		line, ok := screen.Still(at(second))
+		if same(t, line, want); ok != (want != "") {
+			t.Errorf("%d s: %q, %v", second, line, ok)
+		}
+	}
+	still(60, "")
+	for _, ev := range []step.Event{
+		{Time: at(61), Step: "w/member", Host: "w", Status: step.Started},
+		{Time: at(62), Step: "a/member", Host: "a", Status: step.Started},
+		{Time: at(63), Step: "a/member", Host: "a", Status: step.Noted, Note: "join etcd-join: started", Deadline: at(2163), Next: "the node becomes Ready"},
+	} {
+		screen.Line(ev)
+	}
+	still(70, "")
+	still(78, "  1:18  a/member               · still at: join etcd-join, for 15s (and 1 other step), at most 35m, then: the node becomes Ready")
+	still(79, "")
+	screen.Line(step.Event{Time: at(80), Step: "a/member", Host: "a", Status: step.Done})
+	still(100, "  1:40  w/member               · still at work, for 39s")
+	screen.Line(step.Event{Time: at(101), Step: "w/member", Host: "w", Status: step.Noted, Note: "waiting for the node to be Ready", Evidence: "NetworkPluginNotReady", Deadline: at(1301)})
+	still(121, "  2:01  w/member               · still waiting for the node to be Ready, for 20s [NetworkPluginNotReady], at most 20m")
+	screen.Line(step.Event{Time: at(122), Step: "w/member", Host: "w", Status: step.Failed, Note: "it never was"})
+	still(200, "")
+}
+
+// TestProgress checks that the percents of each host are told every ten seconds.
+func TestProgress(t *testing.T) {
+	screen := report.NewScreen(began)
+	lines := 0
+	for second := range 21 {
+		for _, host := range []string{"a", "b"} {
+			ev := step.Event{Time: at(second), Step: step.ID(host + "/installed"), Host: host, Status: step.Noted, Note: fmt.Sprintf("writing image, vda: %d%% 40 MB/s", second)}
+			if _, ok := screen.Line(ev); ok {
+				lines++
+			}
+		}
+	}
+	if lines != 6 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
 func TestTiming(t *testing.T) {
 	timing := report.Timing{Began: began}
 	same(t, timing.Table(1500*time.Millisecond), "own code: 1.5 s of CPU time\n")
