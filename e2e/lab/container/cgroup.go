@@ -102,16 +102,19 @@ func inheritCPUs(dir string) {
 	_ = os.WriteFile(filepath.Join(dir, "cgroup.clone_children"), []byte("1"), 0)
 }
 
-// RemoveCgroups removes the cgroups of a whole lab. A killed process leaves
-// its cgroup a moment later, so this tries until the deadline.
-func RemoveCgroups(lab string, deadline time.Duration) error {
+// RemoveCgroups removes the cgroups of a whole lab.
+func RemoveCgroups(lab string, deadline time.Duration) error { return removeCgroups(lab, "", deadline) }
+
+// removeCgroups removes the cgroups of one machine, or of all. A killed
+// process leaves its cgroup a moment later, so this tries until the deadline.
+func removeCgroups(lab, machine string, deadline time.Duration) error {
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return err
 	}
 	end := time.Now().Add(deadline)
 	for _, c := range Hierarchies(string(info)) {
-		dir := filepath.Dir(group(c, lab, "x"))
+		dir := group(c, lab, machine)
 		for {
 			err := removeTree(dir)
 			if err == nil {
@@ -120,7 +123,7 @@ func RemoveCgroups(lab string, deadline time.Duration) error {
 			if time.Now().After(end) {
 				return fmt.Errorf("remove cgroup %s: %w", dir, err)
 			}
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond)
 		}
 	}
 	return nil
