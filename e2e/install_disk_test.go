@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -56,11 +57,12 @@ func rootDigest(disk io.Reader) (string, error) {
 func (b *bench) imageRoot() (string, error) {
 	b.Helper()
 	r := b.must(b.run("image", "build", "-o", "json", b.inventory()))
-	var manifest struct{ Dir string }
+	var manifest struct{ Digest string }
 	if err := json.Unmarshal([]byte(r.out), &manifest); err != nil {
 		return "", fmt.Errorf("%s: %w", r, err)
 	}
-	f, err := os.Open(filepath.Join(manifest.Dir, "image.raw.zst"))
+	cache := cmp.Or(os.Getenv("RA2_CACHE"), "/var/cache/ra2-deploy")
+	f, err := os.Open(filepath.Join(cache, "images", manifest.Digest, "image.raw.zst"))
 	if err != nil {
 		return "", err
 	}
