@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -39,6 +40,7 @@ type Options struct {
 	Cache     string // directory of built images
 	Image     string // digest of a built image to use; empty is the one that the inputs here give
 	Parallel  int    // steps at once
+	Look      bool   // nothing is to be done: it works beside a run that has the record
 	Tell      func(step.Event)
 	Approve   func(context.Context, step.Plan, facts.Seen) error
 }
@@ -48,8 +50,9 @@ type Run struct {
 	want        inventory.Cluster
 	options     Options
 	state       state
-	record      *store.Bolt
-	events      *os.File
+	record      workflow.Store
+	release     func() error // gives the record back
+	events      *os.File     // nil where nothing is to be done
 	controllers map[string]*controller
 	timing      report.Timing
 	servers     *servers // nil unless this run listens to hosts
@@ -74,19 +77,16 @@ func Load(path string) (inventory.Cluster, error) {
 	return c, nil
 }
 
-// Open locks the record of the cluster and prepares a client for every
-// management controller. It talks to nobody yet.
-func Open(ctx context.Context, c inventory.Cluster, o Options) (*Run, error) {
+// Open prepares a client for every management controller and locks the record
+// of the cluster. It talks to nobody yet.
+func Open(c inventory.Cluster, o Options) (*Run, error) {
 	r := &Run{want: c, options: o, state: stateOf(o.Inventory), timing: report.Timing{Began: time.Now()}}
 	var err error
-	if r.record, err = store.OpenBolt(r.state.path(fileRecord)); err != nil {
-		return nil, err
-	}
-	if r.events, err = os.OpenFile(r.state.path(fileEvents), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the list of events: %w", err), r.record.Close())
-	}
 	if r.controllers, err = openControllers(c, filepath.Dir(o.Inventory)); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUsage, err), r.Close())
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	if err := r.remember(); err != nil {
+		return nil, err
 	}
 	if _, has, err := r.state.read(filePKI); err != nil || has {
 		if err = errors.Join(err, r.keys()); err != nil {
@@ -94,6 +94,31 @@ func Open(ctx context.Context, c inventory.Cluster, o Options) (*Run, error) {
 		}
 	}
 	return r, nil
+}
+
+// remember opens what is kept of the cluster. A look makes no directory, and
+// does without the record while another run has it.
+func (r *Run) remember() error {
+	path := r.state.path(fileRecord)
+	r.record, r.release = &store.Mem{}, func() error { return nil }
+	if _, err := os.Stat(path); r.options.Look && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	b, err := store.OpenBolt(path)
+	switch {
+	case r.options.Look && errors.Is(err, store.ErrLocked):
+		return nil
+	case err != nil:
+		return err
+	}
+	r.record, r.release = b, b.Close
+	if r.options.Look {
+		return nil
+	}
+	if r.events, err = os.OpenFile(r.state.path(fileEvents), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return errors.Join(fmt.Errorf("open the list of events: %w", err), b.Close())
+	}
+	return nil
 }
 
 // keys makes or reads the cluster's certificates, and a client that uses them.
@@ -120,7 +145,7 @@ func (r *Run) Close() error {
 	if r.events != nil {
 		errs = append(errs, r.events.Close())
 	}
-	return errors.Join(append(errs, r.record.Close())...)
+	return errors.Join(append(errs, r.release())...)
 }
 
 // observer asks everyone that this run can ask.

@@ -159,9 +159,10 @@ func untouched(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // secretless looks everywhere: below a .ra2 directory only secrets/ may hold
-// what opens something, and the controllers' password isn't even there.
+// what opens something, and the controllers' password isn't even there. With
+// "look" there is to be no such directory.
 func secretless(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, neg, args, 0, "secretless")
+	want(ts, neg, args, 0, "secretless [look]")
 	for _, stream := range []string{"stdout", "stderr"} {
 		if tells(ts.ReadFile(stream)) {
 			ts.Fatalf("the password is in %s", stream)
@@ -184,7 +185,10 @@ func secretless(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return err
 	}))
-	if looked == 0 {
+	switch look := len(args) > 0 && args[0] == "look"; {
+	case look && looked > 0:
+		ts.Fatalf("a look made a directory")
+	case !look && looked == 0:
 		ts.Fatalf("there is no .ra2 directory: this proves nothing")
 	}
 }

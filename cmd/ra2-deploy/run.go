@@ -27,6 +27,7 @@ type flags struct {
 	events   string
 	parallel int
 	yes      bool
+	look     bool   // nothing is to be done
 	ask      string // what a person is asked to approve of
 	again    string // the command that goes on after a run that was cut short
 }
@@ -78,8 +79,8 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 		shown.out = io.Discard
 	}
 	defer shown.watch()()
-	w.Run, err = provisioner.Open(cmd.Context(), cluster, provisioner.Options{
-		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel,
+	w.Run, err = provisioner.Open(cluster, provisioner.Options{
+		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel, Look: f.look,
 		Approve: func(ctx context.Context, p step.Plan, seen facts.Seen) error {
 			return approve(cmd, f, cluster.Name, p, seen)
 		},

@@ -112,10 +112,8 @@ func downCommand() *cobra.Command {
 }
 
 func statusCommand() *cobra.Command {
-	var (
-		f      flags
-		output *format
-	)
+	f := flags{look: true}
+	var output *format
 	cmd := &cobra.Command{
 		Use:   "status INVENTORY",
 		Short: "Show hosts, nodes and cluster as they are now",

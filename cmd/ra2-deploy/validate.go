@@ -28,7 +28,7 @@ func validateCommand() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: cluster %s, %d nodes in %d zones: no problems\n", args[0], cluster.Name, len(cluster.Nodes), len(cluster.Zones))
 				return nil
 			}
-			return withRun(cmd, args[0], flags{}, func(r *work) error {
+			return withRun(cmd, args[0], flags{look: true}, func(r *work) error {
 				findings, err := r.Check(cmd.Context())
 				fmt.Fprint(cmd.OutOrStdout(), report.Findings(findings))
 				if err != nil {
@@ -60,7 +60,7 @@ func factsCommand() *cobra.Command {
 		Short: "Print what the management controllers say of the hosts, as JSON",
 		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], flags{}, func(r *work) error { return tellFacts(cmd, r, args[1:]) })
+			return withRun(cmd, args[0], flags{look: true}, func(r *work) error { return tellFacts(cmd, r, args[1:]) })
 		},
 	}
 }

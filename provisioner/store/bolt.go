@@ -28,6 +28,9 @@ const (
 // open, so two runs can't work on one cluster; the lock dies with the process.
 type Bolt struct{ db *bbolt.DB }
 
+// ErrLocked says that another run has the record open.
+var ErrLocked = errors.New("another ra2-deploy works on this cluster")
+
 // OpenBolt opens or creates the record at path and its directory (0700).
 func OpenBolt(path string) (*Bolt, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -35,7 +38,7 @@ func OpenBolt(path string) (*Bolt, error) {
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
 	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("open the record %s: another ra2-deploy works on this cluster; wait for it or end it", path)
+		return nil, fmt.Errorf("open the record %s: %w; wait for it or end it", path, ErrLocked)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the record %s: %w", path, err)
