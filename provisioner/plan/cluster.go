@@ -102,7 +102,7 @@ func (m *maker) settle(n inventory.Node, why string) {
 }
 
 func (m *maker) join(n inventory.Node) {
-	needs := []step.ID{On(n.Name, "installed"), On(n.Name, "awake"), Born, Address, Network}
+	needs := []step.ID{On(n.Name, "installed"), On(n.Name, "firmware"), On(n.Name, "awake"), Born, Address, Network}
 	if n.ControlPlane {
 		needs = append(needs, m.turn(n)...)
 	}

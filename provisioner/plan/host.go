@@ -66,17 +66,20 @@ func (m *maker) replace(n inventory.Node, now facts.Host, firmware map[string]an
 	})
 }
 
-// alone keeps control planes that are members from going down two at a time:
-// each waits for the one before to be a member again.
+// alone keeps control planes that work from going down while another is: each
+// waits for all those before it to be members, first of all for those that
+// don't work now.
 func (m *maker) alone(n inventory.Node) []step.ID {
-	if !n.ControlPlane {
+	if !m.works(n) {
 		return nil
 	}
 	var needs []step.ID
-	if m.lastCP != "" {
-		needs = []step.ID{m.lastCP}
+	for _, o := range m.order() {
+		if o.Name == n.Name {
+			return needs
+		}
+		needs = append(needs, On(o.Name, "member"))
 	}
-	m.lastCP = On(n.Name, "member")
 	return needs
 }
 
@@ -92,7 +95,7 @@ func (m *maker) lookInstalled(n inventory.Node, now facts.Host) (view, string) {
 		return holds, ""
 	case now.Member.Exists && now.Member.Generation == Short(want) && (now.Member.Ready || now.BMC.Power == "On"):
 		return holds, ""
-	case last.Status == step.Done && last.Reaches == want:
+	case last.Status == step.Done && last.Reaches == want && !now.Member.Ready:
 		return asleep, "it holds generation " + Short(want) + " and is silent; power is " + orUnknown(now.BMC.Power)
 	case now.Member.Exists:
 		return differs, fmt.Sprintf("it runs generation %s and should run %s", orUnknown(now.Member.Generation), Short(want))

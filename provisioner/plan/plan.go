@@ -68,7 +68,6 @@ type maker struct {
 	rec     step.Record
 	plan    step.Plan
 	planned map[step.ID]bool
-	lastCP  step.ID // the last control plane's step that the next one waits for
 }
 
 func (m *maker) add(s step.Step) {
@@ -104,18 +103,28 @@ func (m *maker) later(id step.ID, why string) {
 	m.plan.Later = append(m.plan.Later, string(id)+": "+why)
 }
 
-// order returns control planes before workers, each in the order of the file.
+// order returns the nodes in the order in which they are worked on: control
+// planes that don't work, those that do, workers; each in the order of the file.
 func (m *maker) order() []inventory.Node {
 	nodes := slices.Clone(m.want.Cluster.Nodes)
-	slices.SortStableFunc(nodes, func(a, b inventory.Node) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(nodes, func(a, b inventory.Node) int { return m.rank(a) - m.rank(b) })
 	return nodes
 }
 
-func rank(n inventory.Node) int {
-	if n.ControlPlane {
+func (m *maker) rank(n inventory.Node) int {
+	switch {
+	case m.works(n):
+		return 1
+	case n.ControlPlane:
 		return 0
 	}
-	return 1
+	return 2
+}
+
+// works reports whether a node is a control plane that others count on.
+func (m *maker) works(n inventory.Node) bool {
+	now := m.seen.Hosts[n.Name].Member
+	return n.ControlPlane && now.Ready && now.EtcdVoter
 }
 
 // born reports whether the cluster was formed: it answers, or the record says
