@@ -17,27 +17,40 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/e2e/lab/qemu"
 )
 
 func main() {
-	qemu := flag.Bool("qemu", false, "QEMU machines with real firmware instead of container machines")
+	real := flag.Bool("qemu", false, "QEMU machines with real firmware instead of container machines")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := demo{name: "demo", site: "e2e/sites/ha.yaml"}
-	if *qemu {
-		d = demo{name: "demo-qemu", site: "e2e/sites/qemu.yaml"}
-	}
-	if err := d.run(ctx); err != nil {
+	if err := choose(*real).run(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
 		os.Exit(1)
 	}
+}
+
+// choose picks the site. Six servers with real kernels need hardware
+// virtualisation that works; where it doesn't, one control plane shows the way.
+func choose(real bool) demo {
+	switch {
+	case !real:
+		return demo{name: "demo", site: "e2e/sites/ha.yaml", node: "worker-a"}
+	case qemu.Accelerator() == "kvm":
+		fmt.Println("KVM boots a guest here: the whole HA site runs on QEMU machines.")
+		return demo{name: "demo-qemu", site: "e2e/sites/qemu-ha.yaml", node: "worker-a"}
+	}
+	fmt.Println("KVM doesn't boot a guest here, so QEMU emulates the processor: one control plane goes through real firmware.")
+	return demo{name: "demo-qemu", site: "e2e/sites/qemu.yaml"}
 }
 
 // demo is one lab site and the way to it.
 type demo struct {
 	name string // of the lab, and of its network namespace after "ra2-"
 	site string // file that describes the lab
+	node string // that can be rebuilt, for the last words; empty where none can
 }
 
 func (d demo) run(ctx context.Context) error {
@@ -79,13 +92,21 @@ func (d demo) run(ctx context.Context) error {
 // next says what to try now.
 func (d demo) next(bin, dir, inventory string, took time.Duration) {
 	in := "ip netns exec ra2-" + d.name + " "
-	fmt.Printf(`
-Done in %s. Try next:
-  %s%s kubeconfig %s > kubeconfig
-  %skubectl --kubeconfig kubeconfig get pods -A -o wide
-  %s lab status %s                     # machines and their consoles
-  %s%s rebuild worker-a %s --yes       # one node anew, nothing else is touched
-  %s%s down %s --yes                   # end the cluster; data disks stay as they are
-  %s lab down %s                       # end the lab
-`, took.Round(time.Second), in, bin, inventory, in, bin, dir, in, bin, inventory, in, bin, inventory, bin, dir)
+	fmt.Printf("\nDone in %s. Try next:\n", took.Round(time.Second))
+	for _, try := range [][2]string{
+		{in + bin + " kubeconfig " + inventory + " > kubeconfig", ""},
+		{in + "kubectl --kubeconfig kubeconfig get pods -A -o wide", "with a kubectl of your own"},
+		{bin + " lab status " + dir, "machines and their consoles"},
+		{in + bin + " rebuild " + d.node + " " + inventory + " --yes", "one node anew, nothing else is touched"},
+		{in + bin + " down " + inventory + " --yes", "end the cluster; data disks stay as they are"},
+		{bin + " lab down " + dir, "end the lab"},
+	} {
+		if d.node == "" && strings.Contains(try[0], " rebuild ") {
+			continue // the only control plane can't leave its cluster
+		}
+		if try[1] != "" {
+			fmt.Printf("  # %s\n", try[1])
+		}
+		fmt.Printf("  %s\n", try[0])
+	}
 }
