@@ -115,16 +115,18 @@ func (b *bench) interrupt() {
 		b.Errorf("a person is not told how to go on\n%s", r)
 	}
 	for _, m := range machines() {
-		opened, closed := 0, 0
+		opened, closed, full := 0, 0, false
 		for _, q := range b.requests(m, since) {
 			switch {
 			case q.Method == "POST" && strings.HasSuffix(q.Path, "/Sessions") && q.Status == 201:
 				opened++
+			case q.Method == "POST" && strings.HasSuffix(q.Path, "/Sessions") && q.Status == 503:
+				full = true // the runs that were killed before left theirs behind; basic authentication does it
 			case q.Method == "DELETE" && strings.Contains(q.Path, "/Sessions/") && q.Status < 300:
 				closed++
 			}
 		}
-		if opened != closed || m == "worker-a" && opened == 0 {
+		if opened != closed || m == "worker-a" && opened == 0 && !full {
 			b.Errorf("%s: %d sessions were opened and %d closed", m, opened, closed)
 		}
 	}
