@@ -146,6 +146,25 @@ func (d *diary) all(kind Kind, match func(Event) bool) []Event {
 	return found
 }
 
+// await wants exactly n events of a kind, the last of them within 10 s.
+func (d *diary) await(t *testing.T, kind Kind, n int) {
+	t.Helper()
+	deadline, tick := time.After(10*time.Second), time.NewTicker(10*time.Millisecond)
+	defer tick.Stop()
+	for {
+		got := len(d.all(kind, nil))
+		if got == n {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Errorf("%d events %q, wanted %d", got, kind, n)
+			return
+		}
+	}
+}
+
 func (d *diary) String() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

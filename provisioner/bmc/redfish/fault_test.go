@@ -1,6 +1,7 @@
 package redfish_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -29,6 +30,35 @@ func TestSessionLimit(t *testing.T) {
 	}
 	if n := seen.count("POST /redfish/v1/SessionService/Sessions"); n != 1 {
 		t.Errorf("%d logins though none is free", n)
+	}
+}
+
+// TestInterruptedLogin: a run that ends while the controller still answers a
+// login ends that session too.
+func TestInterruptedLogin(t *testing.T) {
+	m := machine(t, lab.Config{})
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	c, _ := open(t, front(m, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/Sessions") {
+			close(asked)
+			<-goOn
+		}
+		return false
+	}), nil)
+	ctx, interrupt := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Power(ctx, redfish.On) }()
+	<-asked
+	interrupt()
+	close(goOn)
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the interrupted work ended with %v", err)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := m.Sessions(); n != 0 {
+		t.Errorf("%d sessions are left", n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
 )
@@ -99,7 +100,12 @@ func (c *Client) open(ctx context.Context) error {
 	if err != nil {
 		return c.fail(http.MethodPost, path, err)
 	}
-	a, err := c.try(ctx, http.MethodPost, path, nil, body)
+	if err := ctx.Err(); err != nil {
+		return c.fail(http.MethodPost, path, err)
+	}
+	whole, cancel := linger(ctx, loginGrace)
+	defer cancel()
+	a, err := c.try(whole, http.MethodPost, path, nil, body)
 	if err != nil {
 		return err
 	}
@@ -118,6 +124,21 @@ func (c *Client) open(ctx context.Context) error {
 		return nil
 	}
 	return c.refusal(http.MethodPost, path, a)
+}
+
+// loginGrace is how long a login that was begun may outlive the run.
+const loginGrace = 5 * time.Second
+
+// linger returns a context that ends grace after ctx does. A login that is cut
+// in the middle leaves a session of which only the controller knows the path,
+// and nobody can end it.
+func linger(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(grace, cancel)
+		context.AfterFunc(longer, func() { timer.Stop() })
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // noSession reports whether the controller has no session to give: all are
