@@ -20,55 +20,51 @@ type Host struct {
 	Member Member `json:"member"`
 }
 
-// BMC is what the management controller tells (Redfish, DSP0266).
+// BMC is what the management controller tells (Redfish, DSP0266; or IPMI 2.0).
 type BMC struct {
-	Reached      bool           `json:"reached"`
-	Err          string         `json:"err,omitempty"`    // why it was not reached, or what could not be read
-	Vendor       string         `json:"vendor,omitempty"` // service root Vendor, else system Manufacturer
-	Model        string         `json:"model,omitempty"`
-	Serial       string         `json:"serial,omitempty"`
-	Serials      []string       `json:"serials,omitempty"` // all numbers by which it knows the machine: system, chassis, service tag
-	UUID         string         `json:"uuid,omitempty"`
-	Power        string         `json:"power,omitempty"` // "On", "Off", or what the controller says; empty is unknown
-	Processors   []Processor    `json:"processors,omitempty"`
-	MemoryGiB    *float64       `json:"memoryGiB,omitempty"`
-	Drives       []Drive        `json:"drives,omitempty"`
-	Ports        []Port         `json:"ports,omitempty"`
-	Slots        []Slot         `json:"slots,omitempty"` // nil when the controller doesn't report slots
-	BIOS         map[string]any `json:"bios,omitempty"`
-	PendingBIOS  map[string]any `json:"pendingBIOS,omitempty"`  // the settings resource; nil when there is none
-	BootOverride string         `json:"bootOverride,omitempty"` // BootSourceOverrideTarget while enabled, else empty
+	Hardware
+	Reached      bool                 `json:"reached"`
+	Err          string               `json:"err,omitempty"`      // why it was not reached, or what could not be read
+	Protocol     string               `json:"protocol,omitempty"` // "redfish" or "ipmi"
+	Vendor       string               `json:"vendor,omitempty"`   // service root Vendor, else system Manufacturer
+	Model        string               `json:"model,omitempty"`
+	Serial       string               `json:"serial,omitempty"`
+	Serials      []string             `json:"serials,omitempty"` // all numbers by which it knows the machine: system, chassis, service tag
+	SKU          string               `json:"sku,omitempty"`
+	UUID         string               `json:"uuid,omitempty"`
+	Power        string               `json:"power,omitempty"`    // "On", "Off", or what the controller says; empty is unknown
+	Health       string               `json:"health,omitempty"`   // "OK", "Warning", "Critical" (Redfish Status.HealthRollup, else Health)
+	Firmware     []Firmware           `json:"firmware,omitempty"` // of the controller and of the BIOS
+	Clock        *Clock               `json:"clock,omitempty"`    // nil when the controller tells no time
+	BIOS         map[string]any       `json:"bios,omitempty"`
+	PendingBIOS  map[string]any       `json:"pendingBIOS,omitempty"`  // the settings resource; nil when there is none
+	Registry     map[string]Attribute `json:"registry,omitempty"`     // attributes that were looked up in the BIOS attribute registry; nil when nobody asked or it isn't there
+	BootOverride string               `json:"bootOverride,omitempty"` // BootSourceOverrideTarget while enabled, else empty
+	BootTargets  []string             `json:"bootTargets,omitempty"`  // what BootSourceOverrideTarget may be
 }
 
-// Processor is one socket that holds an enabled CPU.
-type Processor struct {
-	Model   string `json:"model,omitempty"`
-	Cores   int    `json:"cores"`
-	Threads int    `json:"threads"`
+// Firmware is one firmware and its version.
+type Firmware struct {
+	Name    string `json:"name"` // "BMC", "BIOS"
+	Version string `json:"version"`
 }
 
-// Drive is one disk.
-type Drive struct {
-	Name   string `json:"name,omitempty"`
-	Model  string `json:"model,omitempty"`
-	Serial string `json:"serial,omitempty"`
-	WWN    string `json:"wwn,omitempty"`
-	Media  string `json:"media,omitempty"` // "SSD", "HDD"; empty is unknown
-	Bytes  int64  `json:"bytes,omitempty"`
+// Clock is the controller's time beside ours.
+type Clock struct {
+	Time time.Time     `json:"time"`
+	Skew time.Duration `json:"skew"` // its time minus ours; nanoseconds in JSON
 }
 
-// Port is one port of a network adapter.
-type Port struct {
-	MAC       string   `json:"mac,omitempty"` // lower case, colons
-	SpeedGbps *float64 `json:"speedGbps,omitempty"`
-	LinkUp    *bool    `json:"linkUp,omitempty"`
-	SRIOV     *bool    `json:"sriov,omitempty"`
-}
-
-// Slot is one PCIe slot.
-type Slot struct {
-	Generation int `json:"generation"` // 3 for Gen3
-	Lanes      int `json:"lanes"`
+// Attribute is one entry of a BIOS attribute registry (DSP0268
+// AttributeRegistry), as far as it decides what may be written.
+type Attribute struct {
+	Display  string   `json:"display,omitempty"`  // DisplayName
+	Type     string   `json:"type,omitempty"`     // "Enumeration", "String", "Integer", "Boolean", "Password"
+	ReadOnly bool     `json:"readOnly,omitempty"` // as it stands now, its dependencies counted
+	Why      string   `json:"why,omitempty"`      // what makes it read-only: "SysProfile is PerfOptimized"
+	Values   []string `json:"values,omitempty"`   // ValueName of each allowed value of an enumeration
+	Least    *float64 `json:"least,omitempty"`    // LowerBound of an integer
+	Most     *float64 `json:"most,omitempty"`     // UpperBound of an integer
 }
 
 // Agent is what ra2-node said of its host in this run.
@@ -77,7 +73,8 @@ type Agent struct {
 	Stage      string    `json:"stage,omitempty"` // agent.StageInstaller or agent.StageNode
 	Image      string    `json:"image,omitempty"` // digest of the image on the disk it runs from
 	Generation string    `json:"generation,omitempty"`
-	Phase      string    `json:"phase,omitempty"` // the kubeadm phase last done
+	Phase      string    `json:"phase,omitempty"`    // the kubeadm phase last done
+	Hardware   *Hardware `json:"hardware,omitempty"` // what the machine sees of itself; nil when it did not tell
 }
 
 // Member is the host as a node of the cluster, from the Kubernetes API.

@@ -31,10 +31,10 @@ func same(t *testing.T, got, want string) {
 
 func TestPlan(t *testing.T) {
 	seen := facts.Seen{Hosts: map[string]facts.Host{
-		"a": {BMC: facts.BMC{Drives: []facts.Drive{
+		"a": {BMC: facts.BMC{Hardware: facts.Hardware{Drives: []facts.Drive{
 			{Model: "other", Serial: "D1", Bytes: 1e12}, {Model: "PM893", Serial: "d2 ", WWN: "0x5002538F00000862", Bytes: 960e9},
-		}}},
-		"b": {BMC: facts.BMC{Drives: []facts.Drive{{Serial: "D3", WWN: "naa.5002538f00000863", Bytes: 480e9}}}},
+		}}}},
+		"b": {BMC: facts.BMC{Hardware: facts.Hardware{Drives: []facts.Drive{{Serial: "D3", WWN: "naa.5002538f00000863", Bytes: 480e9}}}}},
 	}}
 	p := step.Plan{
 		Steps: []step.Step{

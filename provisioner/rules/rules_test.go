@@ -16,9 +16,10 @@ func ptr[T any](v T) *T { return &v }
 // fit is a host that meets every minimum, and the cluster that wants it.
 func fit() (inventory.Cluster, facts.BMC) {
 	b := facts.BMC{
-		Reached: true, Vendor: "Dell", Serial: "S1", Serials: []string{"S1", "TAG1"}, MemoryGiB: ptr(64.0),
-		Processors: []facts.Processor{{Cores: 20, Threads: 40}, {Cores: 20, Threads: 40}},
-		Drives:     []facts.Drive{{Serial: "D1", WWN: "0x5002538f00000862", Bytes: 480e9}},
+		Reached: true, Vendor: "Dell", Serial: "S1", Serials: []string{"S1", "TAG1"},
+		Hardware: facts.Hardware{MemoryGiB: ptr(64.0),
+			Processors: []facts.Processor{{Cores: 20, Threads: 40}, {Cores: 20, Threads: 40}},
+			Drives:     []facts.Drive{{Serial: "D1", WWN: "0x5002538f00000862", Bytes: 480e9}}},
 	}
 	for _, mac := range []string{"52:54:00:17:00:11", "52:54:00:17:00:12", "52:54:00:17:00:13", "52:54:00:17:00:14"} {
 		b.Ports = append(b.Ports, facts.Port{MAC: mac, SpeedGbps: ptr(25.0), SRIOV: ptr(true)})

@@ -63,16 +63,17 @@ func TestQuirks(t *testing.T) {
 	}
 	memory, fast, hundred, up, down, yes := 64.0, 25.0, 100.0, true, false, true
 	want := facts.BMC{
-		Reached: true, Vendor: "Lenovo", Serial: "J1", Serials: []string{"J1", "C1"}, Power: "On", MemoryGiB: &memory,
-		Processors: []facts.Processor{{Cores: 32, Threads: 64}},
-		Drives:     []facts.Drive{{Serial: "D1", WWN: "0x5000", Bytes: 480e9}},
-		Ports: []facts.Port{
-			{MAC: "00:62:0b:4c:28:4e", SpeedGbps: &fast, LinkUp: &up, SRIOV: &yes},
-			{MAC: "00:62:0b:4c:28:4f", LinkUp: &down, SRIOV: &yes},
-			{MAC: "94:6d:ae:91:fb:22", SpeedGbps: &hundred},
-		},
-		Slots: []facts.Slot{{}, {Generation: 5, Lanes: 16}},
-		BIOS:  map[string]any{"A": "x", "B": true, "C": 3.0},
+		Reached: true, Vendor: "Lenovo", Serial: "J1", Serials: []string{"J1", "C1"}, Power: "On",
+		Hardware: facts.Hardware{MemoryGiB: &memory,
+			Processors: []facts.Processor{{Cores: 32, Threads: 64}},
+			Drives:     []facts.Drive{{Serial: "D1", WWN: "0x5000", Bytes: 480e9}},
+			Ports: []facts.Port{
+				{MAC: "00:62:0b:4c:28:4e", SpeedGbps: &fast, LinkUp: &up, SRIOV: &yes},
+				{MAC: "00:62:0b:4c:28:4f", LinkUp: &down, SRIOV: &yes},
+				{MAC: "94:6d:ae:91:fb:22", SpeedGbps: &hundred},
+			},
+			Slots: []facts.Slot{{}, {Generation: 5, Lanes: 16}}},
+		BIOS: map[string]any{"A": "x", "B": true, "C": 3.0},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
