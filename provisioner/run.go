@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/observe"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/plan"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
@@ -23,10 +25,11 @@ import (
 // Cluster returns what the inventory wants.
 func (r *Run) Cluster() inventory.Cluster { return r.want }
 
-// Facts asks all management controllers what they say of their hosts.
-func (r *Run) Facts(ctx context.Context) (map[string]facts.BMC, error) {
+// Facts asks the management controllers of these hosts what they say.
+func (r *Run) Facts(ctx context.Context, hosts []string) (map[string]facts.BMC, error) {
 	o := r.observer()
 	o.Cluster, o.Agents = nil, nil
+	maps.DeleteFunc(o.Controllers, func(host string, _ observe.Controller) bool { return !slices.Contains(hosts, host) })
 	seen, err := o.Seen(ctx, nobody)
 	out := map[string]facts.BMC{}
 	for name, h := range seen.Hosts {

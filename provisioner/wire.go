@@ -28,8 +28,13 @@ const DefaultCache = "/var/cache/ra2-deploy"
 // How long hosts may take.
 const (
 	postTime  = 15 * time.Minute // from power-on to the first DHCP request: POST of a server with much memory
+	tellTime  = 5 * time.Minute  // of a controller, for all that it tells: a slow one needs seconds for each of its answers
 	helloTime = 15 * time.Second // of a running host until it says hello: its agent asks at least that often
 )
+
+// asked is how many controllers are asked at once: a rack, and a row of racks
+// as well. Each gets one request at a time, so that none is asked too much.
+const asked = 1024
 
 // ErrUsage says that the inventory, or what is beside it, has to be mended first.
 var ErrUsage = errors.New("refused before anything was touched")
@@ -42,6 +47,7 @@ type Options struct {
 	Parallel  int    // steps at once
 	Look      bool   // nothing is to be done: it works beside a run that has the record
 	Tell      func(step.Event)
+	Asking    func(observe.Asking) // hears how far a look at the controllers is; may be nil
 	Approve   func(context.Context, step.Plan, facts.Seen) error
 }
 
@@ -150,7 +156,7 @@ func (r *Run) Close() error {
 
 // observer asks everyone that this run can ask.
 func (r *Run) observer() *observe.Observer {
-	o := &observe.Observer{Controllers: map[string]observe.Controller{}, Limit: 64, Patience: helloTime}
+	o := &observe.Observer{Controllers: map[string]observe.Controller{}, Limit: asked, Within: tellTime, Patience: helloTime, Tell: r.options.Asking}
 	for name, c := range r.controllers {
 		o.Controllers[name] = c
 	}

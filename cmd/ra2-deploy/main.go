@@ -126,6 +126,8 @@ func tell(w io.Writer, err error) int {
 	errors.As(err, &step)
 	fmt.Fprint(w, report.Failure(err, step.next))
 	switch {
+	case errors.As(err, new(distrust)):
+		return exitRefused
 	case errors.As(err, new(usage)), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
 		return exitUsage
 	}

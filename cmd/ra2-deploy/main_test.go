@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/store"
 )
@@ -36,7 +37,8 @@ func TestMain(m *testing.M) {
 //
 //	exits N ra2-deploy …   run it and want this exit status
 //	edit FILE OLD NEW      replace text in a file
-//	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on, slow and lag (milliseconds)
+//	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on, slow and lag (milliseconds),
+//	                       certificate (a new one, valid for so long); its pin becomes $NAME_pin
 //	asked NAME             wait until its controller got a request
 //	changed NAME           wait until its controller got one that changes something
 //	nosessions             want that no controller has an open session
@@ -47,7 +49,12 @@ func TestMain(m *testing.M) {
 //	image DIR              put a built image into a cache; $IMAGE is its digest
 //	lock FILE              hold a record, until the script ends, as a second ra2-deploy does
 //	isjson FILE            want values of JSON, one after the other, and nothing else
+//	valid NAME FILE        want one document of docs/schema/NAME.schema.json
 func TestScripts(t *testing.T) {
+	schemas, err := filepath.Abs("../../docs/schema")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
@@ -56,8 +63,9 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(r.close)
-			env.Values[rackKey{}] = r
+			env.Values[rackKey{}], env.Values[schemaKey{}] = r, schemas
 			env.Setenv("BMC_PASSWORD", password)
+			env.Setenv("password", password)
 			for _, s := range r.servers {
 				env.Setenv(strings.ReplaceAll(s.name, "-", "_")+"_url", s.url())
 				env.Setenv(strings.ReplaceAll(s.name, "-", "_")+"_pin", s.pin)
@@ -66,12 +74,15 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "bmclog": bmcLog,
-			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON, "asked": asked, "changed": changed, "nosessions": noSessions,
+			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "nosessions": noSessions,
 		},
 	})
 }
 
-type rackKey struct{}
+type (
+	rackKey   struct{}
+	schemaKey struct{} // the directory of schemas
+)
 
 func rackOf(ts *testscript.TestScript) *rack { return ts.Value(rackKey{}).(*rack) }
 
@@ -112,6 +123,9 @@ func lines(word string) string { return strings.ReplaceAll(word, `\n`, "\n") }
 func changeHost(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 2, "host NAME KEY=VALUE…")
 	ts.Check(rackOf(ts).change(args[0], args[1:]))
+	s, err := rackOf(ts).find(args[0])
+	ts.Check(err)
+	ts.Setenv(strings.ReplaceAll(s.name, "-", "_")+"_pin", s.pin)
 }
 
 func unplug(ts *testscript.TestScript, neg bool, args []string) {
@@ -216,6 +230,15 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if n == 0 {
 		ts.Fatalf("%s is empty", args[0])
 	}
+}
+
+func valid(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "valid NAME FILE")
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(ts.Value(schemaKey{}).(string), args[0]+".schema.json"))
+	ts.Check(err)
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(args[1])))
+	ts.Check(err)
+	ts.Check(schema.Validate(document))
 }
 
 func asked(ts *testscript.TestScript, neg bool, args []string) {

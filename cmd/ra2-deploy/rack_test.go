@@ -2,13 +2,19 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -39,9 +45,10 @@ type server struct {
 	wrote  chan struct{} // holds something once a request changed the machine
 
 	mu  sync.Mutex
-	cfg bmc.Config
-	ctl *bmc.Controller
-	log bytes.Buffer
+	cfg  bmc.Config
+	ctl  *bmc.Controller
+	cert tls.Certificate
+	log  bytes.Buffer
 }
 
 func newRack() (*rack, error) {
@@ -52,13 +59,13 @@ func newRack() (*rack, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.pin = pin
+		s.pin, s.cert = pin, cert
 		h := bmc.DefaultHardware()
 		h.Drives[0].Serial = fmt.Sprintf("DISK%d", s.number)
 		h.NICs[0].Ports[0].MAC = fmt.Sprintf("52:54:00:17:00:%d", s.number)
 		s.set(bmc.Config{Username: "admin", Password: password, Serial: fmt.Sprintf("CHASSIS%d", s.number), Hardware: h, Log: s})
 		s.http = httptest.NewUnstartedServer(s)
-		s.http.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+		s.http.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, GetConfigForClient: s.tls}
 		s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // refused certificates are what some scripts want
 		s.http.StartTLS()
 		r.servers = append(r.servers, s)
@@ -104,6 +111,10 @@ func (r *rack) change(name string, settings []string) error {
 			cfg.Faults.Slow = n
 		case "lag":
 			cfg.Lag = time.Duration(n) * time.Millisecond
+		case "certificate":
+			if err := s.certify(value); err != nil {
+				return err
+			}
 		case "on":
 			cfg.On = value == "yes"
 		case "sockets":
@@ -134,6 +145,37 @@ func (s *server) controller() *bmc.Controller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ctl
+}
+
+// tls is how the server speaks TLS now.
+func (s *server) tls(*tls.ClientHelloInfo) (*tls.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &tls.Config{Certificates: []tls.Certificate{s.cert}}, nil
+}
+
+// certify gives the server a new certificate that is valid for so long, like
+// -24h for one that ended yesterday.
+func (s *server) certify(validity string) error {
+	d, err := time.ParseDuration(validity)
+	if err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	template := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "idrac-" + s.name}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.Add(d)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	s.http.CloseClientConnections()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cert, s.pin = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, bmc.Fingerprint(der)
+	return nil
 }
 
 // ServeHTTP implements http.Handler.

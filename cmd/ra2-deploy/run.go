@@ -80,7 +80,7 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 	}
 	defer shown.watch()()
 	w.Run, err = provisioner.Open(cluster, provisioner.Options{
-		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel, Look: f.look,
+		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel, Look: f.look, Asking: newAsking(cmd.ErrOrStderr()).tell,
 		Approve: func(ctx context.Context, p step.Plan, seen facts.Seen) error {
 			return approve(cmd, f, cluster.Name, p, seen)
 		},

@@ -4,42 +4,72 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
 func validateCommand() *cobra.Command {
-	hardware := false
+	var (
+		hardware, all bool
+		output        *format
+	)
 	cmd := &cobra.Command{
 		Use:   "validate INVENTORY",
 		Short: "Check an inventory: every problem at once, with line, column and what would be right",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cluster, err := provisioner.Load(args[0])
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case hardware:
+				return withRun(cmd, args[0], flags{look: true}, func(r *work) error {
+					findings, err := r.Check(cmd.Context())
+					return tellFindings(cmd, cluster.Name, findings, err, *output, all)
+				})
+			case *output == asJSON:
+				return tellFindings(cmd, cluster.Name, nil, nil, asJSON, all)
 			}
-			if !hardware {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: cluster %s, %d nodes in %d zones: no problems\n", args[0], cluster.Name, len(cluster.Nodes), len(cluster.Zones))
-				return nil
-			}
-			return withRun(cmd, args[0], flags{look: true}, func(r *work) error {
-				findings, err := r.Check(cmd.Context())
-				fmt.Fprint(cmd.OutOrStdout(), report.Findings(findings))
-				if err != nil {
-					return shown{err}
-				}
-				return nil
-			})
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: cluster %s, %d nodes in %d zones: no problems\n", args[0], cluster.Name, len(cluster.Nodes), len(cluster.Zones))
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&hardware, "hardware", false, "ask the management controllers too, and judge what they say by RA2's minimums")
+	cmd.Flags().BoolVar(&all, "all", false, "print every finding in a line of its own, also those that pass")
+	output = addFormat(cmd)
 	return cmd
+}
+
+// tellFindings prints findings, and returns the error of the check as one
+// whose findings were printed. A check that didn't come to its end prints
+// nothing.
+func tellFindings(cmd *cobra.Command, cluster string, findings []rules.Finding, err error, as format, all bool) error {
+	if err != nil && !errors.As(err, new(*provisioner.Refused)) {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	switch {
+	case as == asJSON:
+		if err := printJSON(cmd, report.Check{
+			Version: version(), Time: time.Now().UTC(), Cluster: cluster, Summary: report.Sum(findings), Findings: append([]rules.Finding{}, findings...),
+		}); err != nil {
+			return err
+		}
+	case all:
+		fmt.Fprint(out, report.AllFindings(findings))
+	default:
+		fmt.Fprint(out, report.Findings(findings))
+	}
+	if err != nil {
+		return shown{err}
+	}
+	return nil
 }
 
 func schemaCommand() *cobra.Command {
@@ -52,44 +82,6 @@ func schemaCommand() *cobra.Command {
 			return err
 		},
 	}
-}
-
-func factsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "facts INVENTORY [HOST]",
-		Short: "Print what the management controllers say of the hosts, as JSON",
-		Args:  cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withRun(cmd, args[0], flags{look: true}, func(r *work) error { return tellFacts(cmd, r, args[1:]) })
-		},
-	}
-}
-
-// tellFacts prints the facts of all hosts, or of the one that is named. What
-// could not be asked is an error beside what could.
-func tellFacts(cmd *cobra.Command, r *work, only []string) error {
-	nodes := r.Cluster().Nodes
-	if len(only) > 0 {
-		nodes = slices.DeleteFunc(slices.Clone(nodes), func(n inventory.Node) bool { return n.Name != only[0] })
-		if len(nodes) == 0 {
-			return usage{fmt.Errorf("the inventory has no host %q", only[0])}
-		}
-	}
-	seen, err := r.Facts(cmd.Context())
-	if err != nil {
-		return err
-	}
-	var all any = seen
-	if len(only) > 0 {
-		all = seen[only[0]]
-	}
-	err = printJSON(cmd, all)
-	for _, n := range nodes {
-		if text := seen[n.Name].Err; text != "" {
-			err = errors.Join(err, errors.New(text))
-		}
-	}
-	return err
 }
 
 func printJSON(cmd *cobra.Command, v any) error {

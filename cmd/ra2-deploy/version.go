@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 
@@ -21,4 +22,14 @@ func versionCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// version returns the version of this program, as documents for other programs
+// have it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return cmp.Or(info.Main.Version, "unknown")
 }

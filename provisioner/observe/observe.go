@@ -4,6 +4,9 @@ package observe
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +36,16 @@ type Observer struct {
 	Cluster     Cluster               // nil before the cluster has keys
 	Agents      Agents                // nil when nobody listens (plan, status)
 	Limit       int                   // controllers asked at once
+	Within      time.Duration         // how long one controller may take for all that it tells; 0 is as long as it likes
 	Patience    time.Duration         // how long a host that should speak may stay silent
+	Tell        func(Asking)          // hears every second how far the look at the controllers is, and the end of it where it told anything; may be nil
+}
+
+// Asking is how far a look at the controllers is.
+type Asking struct {
+	Total    int
+	Waiting  []string  // the hosts whose controllers did not answer yet, sorted; empty at the end
+	Deadline time.Time // by which the last of them has answered or is given up; zero when there is none
 }
 
 // Seen looks once. The function expected says which hosts hold an image that
@@ -69,14 +81,19 @@ func (o *Observer) controllers(ctx context.Context) map[string]facts.Host {
 		out  = make(map[string]facts.Host, len(o.Controllers))
 		gate = make(chan struct{}, max(o.Limit, 1))
 	)
+	defer o.report(func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(o.Controllers)), func(name string) bool {
+			_, answered := out[name]
+			return answered
+		})
+	})()
 	for name, c := range o.Controllers {
 		wg.Go(func() {
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			got, err := c.Facts(ctx)
-			if err != nil {
-				got.Err = err.Error()
-			}
+			got := o.ask(ctx, c)
 			mu.Lock()
 			defer mu.Unlock()
 			out[name] = facts.Host{BMC: got}
@@ -84,6 +101,58 @@ func (o *Observer) controllers(ctx context.Context) map[string]facts.Host {
 	}
 	wg.Wait()
 	return out
+}
+
+// ask asks one controller, and gives it up when it takes too long.
+func (o *Observer) ask(ctx context.Context, c Controller) facts.BMC {
+	bound, cancel := ctx, func() {}
+	if o.Within > 0 {
+		bound, cancel = context.WithTimeout(ctx, o.Within)
+	}
+	defer cancel()
+	got, err := c.Facts(bound)
+	if err != nil {
+		got.Err = err.Error()
+	}
+	if err != nil && bound.Err() != nil && ctx.Err() == nil {
+		got.Err += fmt.Sprintf("; it did not tell all within %s and was given up: look whether something else keeps the BMC busy, or restart it", o.Within)
+	}
+	return got
+}
+
+// report tells every second who is waited for, until the function that it
+// returns is called; where it told anything, it tells the end as well.
+func (o *Observer) report(waiting func() []string) (stop func()) {
+	if o.Tell == nil {
+		return func() {}
+	}
+	now := Asking{Total: len(o.Controllers)}
+	if o.Within > 0 {
+		rounds := (len(o.Controllers) + max(o.Limit, 1) - 1) / max(o.Limit, 1)
+		now.Deadline = time.Now().Add(time.Duration(rounds) * o.Within)
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for told := false; ; told = true {
+			select {
+			case <-tick.C:
+				now.Waiting = waiting()
+				o.Tell(now)
+			case <-over:
+				if now.Waiting = nil; told {
+					o.Tell(now)
+				}
+				return
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-ended
+	}
 }
 
 // listen takes what the agents said, and waits for those that should speak.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
@@ -52,42 +51,6 @@ func flatten(err error) []error {
 		out = append(out, flatten(e)...)
 	}
 	return out
-}
-
-// Findings returns the findings that don't pass, one line each, worst first,
-// and a line that sums up.
-func Findings(all []rules.Finding) string {
-	var b strings.Builder
-	for _, v := range []rules.Verdict{rules.Fail, rules.Unknown, rules.Waived} {
-		for _, f := range all {
-			if f.Verdict == v {
-				b.WriteString(finding(f))
-			}
-		}
-	}
-	var parts []string
-	for _, v := range []rules.Verdict{rules.Pass, rules.Fail, rules.Unknown, rules.Waived, rules.Planned, rules.NotApplicable} {
-		n := 0
-		for _, f := range all {
-			if f.Verdict == v {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, v))
-		}
-	}
-	fmt.Fprintf(&b, "%s: %s\n", Count(len(all), "finding"), strings.Join(parts, ", "))
-	return b.String()
-}
-
-func finding(f rules.Finding) string {
-	got := strings.ReplaceAll(f.Got, "\n", "; ")
-	line := fmt.Sprintf("%-8s %-12s %-12s want %s, got %s (%s)", f.Verdict, f.Requirement, f.Host, f.Want, got, f.Where)
-	if f.Verdict == rules.Waived {
-		line += "; waived: " + f.Reason
-	}
-	return line + "\n"
 }
 
 // Count returns a number with its noun: "1 finding", "2 findings".

@@ -12,7 +12,6 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/workflow"
 )
@@ -242,18 +241,4 @@ ra2-deploy: b/member: kubeadm join: exit status 1
 	same(t, report.Failure(mark{all}, "ra2-deploy up edge.yaml"), want)
 	same(t, report.Failure(fmt.Errorf("%w: kubeadm refuses the cluster: %w", errors.New("refused"), errors.New("no")), ""),
 		"ra2-deploy: refused: kubeadm refuses the cluster: no\n")
-}
-
-func TestFindings(t *testing.T) {
-	same(t, report.Findings([]rules.Finding{
-		{Requirement: "ra2.ch.016", Host: "a", Verdict: rules.Waived, Want: "8 slots", Got: "3", Where: "PCIeSlots", Reason: "1U"},
-		{Requirement: "ra2.ch.012", Host: "a", Verdict: rules.Pass},
-		{Requirement: rules.Reachable, Host: "b", Verdict: rules.Unknown, Want: "an answer", Got: "refused\ntwice", Where: "Redfish"},
-		{Requirement: "ra2.ch.008", Host: "a", Verdict: rules.Fail, Want: "2 sockets", Got: "1", Where: "Processors"},
-	}), `fail     ra2.ch.008   a            want 2 sockets, got 1 (Processors)
-unknown  reachable    b            want an answer, got refused; twice (Redfish)
-waived   ra2.ch.016   a            want 8 slots, got 3 (PCIeSlots); waived: 1U
-4 findings: 1 pass, 1 fail, 1 unknown, 1 waived
-`)
-	same(t, report.Findings([]rules.Finding{{Verdict: rules.Pass}}), "1 finding: 1 pass\n")
 }

@@ -33,13 +33,15 @@ const (
 
 // Finding is one fact judged by one rule.
 type Finding struct {
-	Requirement string  `json:"requirement"` // "ra2.ch.008", Identity or Reachable
-	Host        string  `json:"host"`
-	Verdict     Verdict `json:"verdict"`
-	Want        string  `json:"want"`
-	Got         string  `json:"got"`
-	Where       string  `json:"where"`            // what told it
-	Reason      string  `json:"reason,omitempty"` // of the waiver
+	Requirement string    `json:"requirement"`     // "ra2.ch.008", Identity or Reachable
+	Title       string    `json:"title,omitempty"` // of the row of RA2: "Physical CPU quantity"
+	Level       ra2.Level `json:"level,omitempty"` // of the row of RA2; empty for what is no row
+	Host        string    `json:"host"`
+	Verdict     Verdict   `json:"verdict"`
+	Want        string    `json:"want"`
+	Got         string    `json:"got"`
+	Where       string    `json:"where"`            // what told it
+	Reason      string    `json:"reason,omitempty"` // of the waiver
 }
 
 // Passes reports whether the work may begin in spite of this finding.
@@ -65,6 +67,9 @@ func Judge(want inventory.Cluster, seen facts.Seen, now time.Time) []Finding {
 		s := subject{catalogue, n, want.Classes[n.Class], seen.Hosts[n.Name].BMC}
 		for _, f := range s.judge() {
 			f.Host = n.Name
+			if row, ok := catalogue.Row(f.Requirement); ok {
+				f.Title, f.Level = row.Title, row.Level
+			}
 			if w, ok := want.Waived(f.Requirement, n.Name, now); ok && !f.Passes() {
 				f.Verdict, f.Reason = Waived, w.Reason
 			}

@@ -1,0 +1,227 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
+)
+
+// cause is what one or many hosts have in common: the same row of the same
+// verdict for the same reason.
+type cause struct {
+	rules.Finding          // of the first host
+	hosts         []string // in the order of the inventory
+	others        int      // causes that were folded into this one
+}
+
+// add adds hosts that c doesn't have yet.
+func (c *cause) add(hosts ...string) {
+	for _, h := range hosts {
+		if !slices.Contains(c.hosts, h) {
+			c.hosts = append(c.hosts, h)
+		}
+	}
+}
+
+// maxLines is about a screen.
+const maxLines = 40
+
+// maxKinds is how many causes of one requirement stand for themselves; of more
+// there is an example.
+const maxKinds = 3
+
+// Findings returns what doesn't pass, by cause, worst first, and at last a line
+// that sums up. What many hosts have in common is one line, and hosts that
+// have several causes in common are named once. It is about a screen, and says
+// what it left out.
+func Findings(all []rules.Finding) string {
+	var b strings.Builder
+	groups := groupsOf(fold(causesOf(all)))
+	lines := 0
+	for i, g := range groups {
+		if lines >= maxLines {
+			left := groups[i:]
+			n := 0
+			for _, g := range left {
+				n += len(g)
+			}
+			fmt.Fprintf(&b, "and %s more; --all shows every finding\n", Count(n, "cause"))
+			break
+		}
+		text := group(g)
+		lines += strings.Count(text, "\n")
+		b.WriteString(text)
+	}
+	b.WriteString(summary(Sum(all)))
+	return b.String()
+}
+
+// AllFindings returns every finding, one line each, worst first, and at last a
+// line that sums up.
+func AllFindings(all []rules.Finding) string {
+	var b strings.Builder
+	for _, v := range verdicts() {
+		for _, f := range all {
+			if f.Verdict == v {
+				b.WriteString(line(f, f.Host, ""))
+			}
+		}
+	}
+	b.WriteString(summary(Sum(all)))
+	return b.String()
+}
+
+// verdicts are all verdicts, worst first.
+func verdicts() []rules.Verdict {
+	return []rules.Verdict{rules.Fail, rules.Unknown, rules.Waived, rules.Planned, rules.Pass, rules.NotApplicable}
+}
+
+// causesOf joins the findings that don't pass and differ in nothing but the
+// host.
+func causesOf(all []rules.Finding) []cause {
+	at := map[rules.Finding]int{}
+	var out []cause
+	for _, f := range all {
+		if f.Passes() && f.Verdict != rules.Waived {
+			continue
+		}
+		key := common(f)
+		i, known := at[key]
+		if !known {
+			i = len(out)
+			at[key] = i
+			out = append(out, cause{Finding: f})
+		}
+		out[i].add(f.Host)
+	}
+	return out
+}
+
+// own matches what is each host's own in a sentence: addresses, ports, and
+// fingerprints.
+var own = regexp.MustCompile(`https?://\S+|\[[0-9a-fA-F:.%]+\](:\d+)?|\d+\.\d+\.\d+\.\d+(:\d+)?|[0-9a-fA-F]{32,}`)
+
+// common returns a finding without what is its host's own.
+func common(f rules.Finding) rules.Finding {
+	strip := func(s string) string {
+		if f.Host != "" {
+			s = regexp.MustCompile(`\b`+regexp.QuoteMeta(f.Host)+`\b`).ReplaceAllString(s, "·")
+		}
+		return own.ReplaceAllString(s, "·")
+	}
+	f.Want, f.Got, f.Where = strip(f.Want), strip(f.Got), strip(f.Where)
+	f.Host = ""
+	return f
+}
+
+// fold keeps the largest causes of a requirement that has too many, and makes
+// one of the rest.
+func fold(all []cause) []cause {
+	type row struct {
+		verdict     rules.Verdict
+		requirement string
+	}
+	kinds := map[row]int{}
+	for _, c := range all {
+		kinds[row{c.Verdict, c.Requirement}]++
+	}
+	slices.SortStableFunc(all, worse)
+	kept, rest := map[row]int{}, map[row]int{} // how many, and where the rest is
+	var out []cause
+	for _, c := range all {
+		r := row{c.Verdict, c.Requirement}
+		i, folded := rest[r]
+		switch {
+		case kinds[r] <= maxKinds || kept[r] < maxKinds-1:
+			kept[r]++
+			out = append(out, c)
+		case !folded:
+			rest[r] = len(out)
+			out = append(out, c)
+		default:
+			out[i].add(c.hosts...)
+			out[i].others++
+		}
+	}
+	return out
+}
+
+// worse orders causes: the verdict, the level of the requirement, the number
+// of hosts; equals stay as they came.
+func worse(a, b cause) int {
+	order, levels := verdicts(), []ra2.Level{"", ra2.Must, ra2.ConditionalMust, ra2.Should, ra2.May}
+	return cmp.Or(
+		cmp.Compare(slices.Index(order, a.Verdict), slices.Index(order, b.Verdict)),
+		cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
+		cmp.Compare(len(b.hosts), len(a.hosts)),
+	)
+}
+
+// groupsOf puts together what is wrong with the same many hosts. Causes of a
+// single host stay where they are.
+func groupsOf(all []cause) [][]cause {
+	at := map[string]int{}
+	var out [][]cause
+	for _, c := range all {
+		key := strings.Join(slices.Sorted(slices.Values(c.hosts)), " ")
+		if i, known := at[key]; known && len(c.hosts) > 1 {
+			out[i] = append(out[i], c)
+			continue
+		}
+		at[key] = len(out)
+		out = append(out, []cause{c})
+	}
+	return out
+}
+
+// group returns causes of the same hosts as text.
+func group(g []cause) string {
+	var b strings.Builder
+	many := len(g[0].hosts) > 1
+	if many {
+		fmt.Fprintf(&b, "%s:\n", Hosts(g[0].hosts))
+	}
+	for _, c := range g {
+		who, example := c.Host, ""
+		if many {
+			who = Count(len(c.hosts), "host")
+		}
+		same := c.Finding
+		same.Host = ""
+		if c.others > 0 || many && common(c.Finding) != same {
+			example = "for example " + c.Host + ": "
+		}
+		b.WriteString(line(c.Finding, who, example))
+		if c.others > 0 {
+			fmt.Fprintf(&b, "%36sand %s; --all shows every finding\n", "", Count(c.others, "other cause"))
+		}
+	}
+	return b.String()
+}
+
+// line returns one finding as a row of the table.
+func line(f rules.Finding, who, example string) string {
+	oneLine := strings.NewReplacer("\n", "; ")
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-8s %-12s %-12s ", f.Verdict, f.Requirement, who)
+	if f.Title != "" {
+		b.WriteString(f.Title)
+		if f.Level == ra2.Should || f.Level == ra2.May {
+			fmt.Fprintf(&b, " (%s)", f.Level)
+		}
+		b.WriteString(": ")
+	}
+	fmt.Fprintf(&b, "%swant %s, got %s", example, oneLine.Replace(f.Want), oneLine.Replace(f.Got))
+	if f.Where != "" {
+		fmt.Fprintf(&b, " (%s)", oneLine.Replace(f.Where))
+	}
+	if f.Verdict == rules.Waived {
+		b.WriteString("; waived: " + f.Reason)
+	}
+	return b.String() + "\n"
+}
