@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
 // site is one lab whose machines are measured.
@@ -68,27 +64,10 @@ func (s *site) run(ctx context.Context, args ...string) (string, error) {
 	return output(ctx, append([]string{s.program}, args...)...)
 }
 
-// up runs ra2-deploy up in the lab's network and returns its events.
-func (s *site) up(ctx context.Context, args ...string) ([]step.Event, error) {
-	events := s.path("events.jsonl")
-	line := append([]string{"ip", "netns", "exec", "ra2-" + s.name, s.program, "up", "--yes", "--events", events}, args...)
-	if _, err := output(ctx, append(line, s.inventory())...); err != nil {
-		return nil, err
-	}
-	file, err := os.Open(events)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	var all []step.Event
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var ev step.Event
-		if err := json.Unmarshal(lines.Bytes(), &ev); err != nil {
-			return nil, fmt.Errorf("read %s: %w", events, err)
-		}
-		all = append(all, ev)
-	}
-	return all, nil
+// up runs ra2-deploy up in the lab's network and returns what it printed.
+func (s *site) up(ctx context.Context, args ...string) (string, error) {
+	line := append([]string{"ip", "netns", "exec", "ra2-" + s.name, s.program, "up", "--yes"}, args...)
+	return output(ctx, append(line, s.inventory())...)
 }
 
 // pid1 is the first process of a container machine as this host numbers it.
