@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory/v1alpha1"
 )
@@ -144,7 +145,7 @@ func (c *converter) classes(written map[string]v1alpha1.Class) map[string]Class 
 		}
 		out[name] = Class{
 			Profile:   or(class.Profile, "basic"),
-			BIOS:      BIOS{SMT: enabled(class.BIOS.SMT), SRIOV: enabled(class.BIOS.SRIOV), IOMMU: enabled(class.BIOS.IOMMU)},
+			BIOS:      c.bios(path+".bios", class.BIOS),
 			HugePages: class.HugePages,
 		}
 	}
@@ -152,6 +153,18 @@ func (c *converter) classes(written map[string]v1alpha1.Class) map[string]Class 
 		out[defaultClass] = Class{Profile: "basic"}
 	}
 	return out
+}
+
+func (c *converter) bios(path string, b v1alpha1.BIOS) BIOS {
+	for name := range b.Attributes {
+		if name == "" || strings.ContainsFunc(name, unicode.IsControl) {
+			c.say(join(path+".attributes", name), "can't be the name of a BIOS attribute", "write the name that the BMC's attribute registry has")
+		}
+	}
+	return BIOS{
+		SMT: enabled(b.SMT), SRIOV: enabled(b.SRIOV), IOMMU: enabled(b.IOMMU), Turbo: enabled(b.Turbo), CStates: enabled(b.CStates),
+		NUMAPerSocket: b.NUMAPerSocket, PowerProfile: b.PowerProfile, BootMode: b.BootMode, Attributes: b.Attributes,
+	}
 }
 
 // enabled returns nil for a setting that the user left out.

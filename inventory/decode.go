@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -40,6 +41,8 @@ func (r *reader) value(n ast.Node, path string, v reflect.Value, tag reflect.Str
 		r.text(n, path, v, tag)
 	case reflect.Int:
 		r.number(n, path, v, tag)
+	case reflect.Interface:
+		r.scalar(n, path, v)
 	case reflect.Bool:
 		if b, ok := n.(*ast.BoolNode); ok {
 			v.SetBool(b.Value)
@@ -207,10 +210,34 @@ func (r *reader) number(n ast.Node, path string, v reflect.Value, tag reflect.St
 		return
 	}
 	number, err := strconv.Atoi(fmt.Sprint(x.Value))
+	if allowed := enum(tag); len(allowed) > 0 && !slices.Contains(allowed, fmt.Sprint(x.Value)) {
+		r.say(path, "the number is not known here", "write one of: "+strings.Join(allowed, ", "))
+		return
+	}
 	low, high := limits(tag)
 	if err != nil || number < low || number > high {
 		r.say(path, "the number is out of range", fmt.Sprintf("write a number from %d to %d", low, high))
 		return
 	}
 	v.SetInt(int64(number))
+}
+
+// scalar decodes text, a number or a truth value into a string, float64 or
+// bool, as JSON has them.
+func (r *reader) scalar(n ast.Node, path string, v reflect.Value) {
+	switch x := n.(type) {
+	case *ast.StringNode:
+		v.Set(reflect.ValueOf(x.Value))
+	case *ast.BoolNode:
+		v.Set(reflect.ValueOf(x.Value))
+	case *ast.IntegerNode, *ast.FloatNode:
+		number, err := strconv.ParseFloat(fmt.Sprint(n.(ast.ScalarNode).GetValue()), 64)
+		if err != nil || math.IsInf(number, 0) || math.IsNaN(number) {
+			r.say(path, "is no number", "write it like 60")
+			return
+		}
+		v.Set(reflect.ValueOf(number))
+	default:
+		r.say(path, "should be text, a number, true or false and is "+what(n), "write one value after the colon")
+	}
 }

@@ -77,6 +77,14 @@ type BIOS struct {
 	SMT   *bool
 	SRIOV *bool
 	IOMMU *bool
+
+	// What is left empty is also left out of the generation (see Generation).
+	NUMAPerSocket int            `json:",omitempty"` // NUMA nodes of each socket: 1, 2 or 4
+	PowerProfile  string         `json:",omitempty"` // "performance", "balanced" or "efficient"
+	BootMode      string         `json:",omitempty"` // "uefi" or "legacy"
+	Turbo         *bool          `json:",omitempty"` // clocks above the nominal one
+	CStates       *bool          `json:",omitempty"` // idle states of a core deeper than C1
+	Attributes    map[string]any `json:",omitempty"` // the vendor's own names to string, float64 or bool
 }
 
 // Node is one host and its place in the cluster.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bios"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/redfish"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
@@ -33,7 +34,7 @@ func openControllers(c inventory.Cluster, beside string) (map[string]*controller
 		one := &controller{}
 		one.client, err = redfish.New(redfish.Config{
 			Host: n.Name, URL: n.BMC.URL, Username: n.BMC.Username, Password: password, Fingerprint: n.BMC.Fingerprint, Serial: n.Serial,
-			Waiting: one.waiting,
+			Waiting: one.waiting, Attributes: bios.Wanted(c.Classes[n.Class].BIOS),
 		})
 		if err != nil {
 			errs = append(errs, err)

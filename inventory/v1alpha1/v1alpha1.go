@@ -86,6 +86,14 @@ type BIOS struct {
 	SMT   string `json:"smt,omitempty" jsonschema:"enum=enabled,enum=disabled" jsonschema_description:"Simultaneous multi-threading (ra2.ch.004)."`
 	SRIOV string `json:"sriov,omitempty" jsonschema:"enum=enabled,enum=disabled" jsonschema_description:"SR-IOV (ra2.ch.003)."`
 	IOMMU string `json:"iommu,omitempty" jsonschema:"enum=enabled,enum=disabled" jsonschema_description:"VT-d or AMD-Vi."`
+
+	NUMAPerSocket int    `json:"numaPerSocket,omitempty" jsonschema:"enum=1,enum=2,enum=4" jsonschema_description:"NUMA nodes of each socket: sub-NUMA clustering, or nodes per socket (NPS)."`
+	PowerProfile  string `json:"powerProfile,omitempty" jsonschema:"enum=performance,enum=balanced,enum=efficient" jsonschema_description:"performance: clocks stay high; balanced: clocks follow the load; efficient: power is saved at the cost of speed."`
+	BootMode      string `json:"bootMode,omitempty" jsonschema:"enum=uefi,enum=legacy"`
+	Turbo         string `json:"turbo,omitempty" jsonschema:"enum=enabled,enum=disabled" jsonschema_description:"Clocks above the nominal one."`
+	CStates       string `json:"cStates,omitempty" jsonschema:"enum=enabled,enum=disabled" jsonschema_description:"Idle states of a core deeper than C1."`
+
+	Attributes map[string]any `json:"attributes,omitempty" jsonschema_description:"The vendor's own attributes, name to text, number or true or false. Refused where the host's attribute registry doesn't know them."`
 }
 
 // Node is one host and its place in the cluster.

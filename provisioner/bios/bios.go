@@ -1,138 +1,158 @@
 // Package bios turns neutral firmware settings into the attributes of one
 // vendor. Vendors name and value the same switch differently; what is known is
-// in one table, and what is not known is refused, never guessed.
+// in one table, the host's own attribute registry decides what may be written,
+// and what neither knows is refused, never guessed.
 package bios
 
 import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
 
-// setting is one neutral switch.
-type setting string
+// Setting is a neutral setting, as inventories name it.
+type Setting string
 
+// The settings.
 const (
-	smt   setting = "smt"
-	sriov setting = "sriov"
-	iommu setting = "iommu"
+	SMT           Setting = "smt"
+	SRIOV         Setting = "sriov"
+	IOMMU         Setting = "iommu"
+	NUMAPerSocket Setting = "numaPerSocket"
+	PowerProfile  Setting = "powerProfile"
+	BootMode      Setting = "bootMode"
+	Turbo         Setting = "turbo"
+	CStates       Setting = "cStates"
 )
 
-// attribute is one way to name and value a switch.
-type attribute struct {
-	setting setting
-	vendors []string // prefixes of facts.BMC.Vendor, in lower case
-	name    string   // whole attribute name, a regular expression
-	on, off any
+// choice is a setting and the neutral word that is wanted of it.
+type choice struct {
+	setting Setting
+	word    string
 }
 
-// attributes is the table. The first line that fits the vendor, and whose
-// name the firmware has, is taken.
-//
-// Sources: attributes and registries of PowerEdge R750 (iDRAC9), ProLiant
-// DL365 Gen10 Plus (iLO 5, AMD), DL380a Gen11 (iLO 6, Intel), ThinkSystem SR670
-// V2 (XCC), SYS-821GE (X13); Supermicro's names end in a number that changes
-// from board to board.
-func attributes() []attribute {
-	dell, hpe := []string{"dell", "ra2 lab"}, []string{"hpe", "hewlett"}
-	lenovo, supermicro := []string{"lenovo"}, []string{"supermicro", "super micro"}
-	cisco, ami := []string{"cisco"}, []string{"ami", "american megatrends", "nvidia"}
-	const yes, no = "Enabled", "Disabled"
-	return []attribute{
-		{smt, dell, `LogicalProc`, yes, no},
-		{sriov, dell, `SriovGlobalEnable`, yes, no},
-		{iommu, dell, `ProcVirtualization`, yes, no}, // VT-x and VT-d in one
-
-		{smt, hpe, `ProcHyperthreading`, yes, no},
-		{smt, hpe, `ProcSMT`, yes, no}, // AMD
-		{sriov, hpe, `Sriov`, yes, no},
-		{iommu, hpe, `IntelProcVtd`, yes, no},
-		{iommu, hpe, `ProcAmdIoVt`, yes, no},
-		{iommu, hpe, `ProcVirtualization`, yes, no}, // where iLO 7 has no IntelProcVtd
-
-		{smt, lenovo, `Processors_HyperThreading`, yes, no},
-		{sriov, lenovo, `DevicesandIOPorts_SRIOV`, yes, no},
-		{iommu, lenovo, `DevicesandIOPorts_IntelVTforDirectedIOVTd`, yes, no},
-
-		{smt, supermicro, `Hyper_Threading_ALL_(_[0-9A-F]{4})?`, "Enable", "Disable"},
-		{sriov, supermicro, `SR_IOVSupport(_[0-9A-F]{4})?`, yes, no},
-		{iommu, supermicro, `IntelVTforDirectedI_O_VT_d_(_[0-9A-F]{4})?`, "Enable", "Disable"},
-
-		{smt, cisco, `IntelHyperThread`, yes, no},
-		{smt, cisco, `CbsCpuSmtCtrl`, yes, no},
-		{sriov, cisco, `SrIov`, yes, no},
-		{iommu, cisco, `IntelVTD`, yes, no},
-
-		// The name says the opposite of what the value means (display name:
-		// "Hyper-Threading [ALL]").
-		{smt, ami, `ProcessorHyperThreadingDisable`, yes, no},
-		{sriov, ami, `SriovSupport`, yes, no},
-		{iommu, ami, `VTdSupport`, "Enable", "Disable"},
+func choices(want inventory.BIOS) []choice {
+	var out []choice
+	add := func(s Setting, word string) {
+		if word != "" {
+			out = append(out, choice{s, word})
+		}
 	}
+	add(SMT, onWord(want.SMT))
+	add(SRIOV, onWord(want.SRIOV))
+	add(IOMMU, onWord(want.IOMMU))
+	if want.NUMAPerSocket != 0 {
+		add(NUMAPerSocket, strconv.Itoa(want.NUMAPerSocket))
+	}
+	add(PowerProfile, want.PowerProfile)
+	add(BootMode, want.BootMode)
+	add(Turbo, onWord(want.Turbo))
+	add(CStates, onWord(want.CStates))
+	return out
+}
+
+func onWord(on *bool) string {
+	switch {
+	case on == nil:
+		return ""
+	case *on:
+		return enabled
+	}
+	return disabled
+}
+
+// target is an attribute and the value that it should have.
+type target struct {
+	by    string // what of the inventory wants it: "bios.smt"
+	name  string
+	value any
 }
 
 // Diff returns the vendor attributes to write, so that the firmware is as
-// wanted after the next POST: what is neither so now nor would stay so. The
-// error names each wanted setting for which this firmware has no known attribute.
+// wanted after the next POST: what is neither so now nor would stay so. What
+// the firmware brings about by itself, because another attribute changes, is
+// not written. The error has one line for each thing that can't be set on this
+// host: why, and what to do.
 func Diff(want inventory.BIOS, have facts.BMC) (map[string]any, error) {
-	out := map[string]any{}
+	var targets []target
 	var errs []error
-	for _, w := range []struct {
-		setting setting
-		on      *bool
-	}{{smt, want.SMT}, {sriov, want.SRIOV}, {iommu, want.IOMMU}} {
-		if w.on == nil {
-			continue
-		}
-		name, a, err := find(w.setting, have)
+	add := func(by, name string, value any, err error) {
 		if err != nil {
-			errs = append(errs, err)
-			continue
+			errs = append(errs, refuse(by, have, err))
+			return
 		}
-		value := a.off
-		if *w.on {
-			value = a.on
-		}
-		pending, waits := have.PendingBIOS[name]
-		if have.BIOS[name] != value || waits && pending != value {
-			out[name] = value
+		i := slices.IndexFunc(targets, func(t target) bool { return t.name == name })
+		if i < 0 {
+			targets = append(targets, target{by, name, value})
+		} else if !same(targets[i].value, value) {
+			errs = append(errs, fmt.Errorf("%s: wants %s to be %v, and %s wants it to be %v; remove one of them from the class", by, name, value, targets[i].by, targets[i].value))
 		}
 	}
-	return out, errors.Join(errs...)
+	for _, c := range choices(want) {
+		name, value, err := translate(c, have)
+		add("bios."+string(c.setting), name, value, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(want.Attributes)) {
+		value, err := raw(name, want.Attributes[name], have)
+		add("bios.attributes."+name, name, value, err)
+	}
+	out, more := settle(targets, have)
+	return out, errors.Join(append(errs, more...)...)
 }
 
-// find returns the attribute of a setting on this firmware.
-func find(s setting, have facts.BMC) (string, attribute, error) {
-	vendor := strings.ToLower(have.Vendor)
-	known := false
-	for _, a := range attributes() {
-		if a.setting != s || !slices.ContainsFunc(a.vendors, func(v string) bool { return strings.HasPrefix(vendor, v) }) {
-			continue
-		}
-		known = true
-		pattern := regexp.MustCompile("^(" + a.name + ")$")
-		for _, name := range slices.Sorted(maps.Keys(have.BIOS)) {
-			if !pattern.MatchString(name) {
-				continue
-			}
-			if got := have.BIOS[name]; got != a.on && got != a.off {
-				return "", attribute{}, fmt.Errorf("bios.%s: attribute %s of %s %s is %v, which is neither %v nor %v; set it by hand and remove bios.%s from the class",
-					s, name, have.Vendor, have.Model, got, a.on, a.off, s)
-			}
-			return name, a, nil
+// refuse completes an error: what to do, and whether a registry is missing.
+func refuse(by string, have facts.BMC, err error) error {
+	without := ""
+	if have.Registry == nil && have.BIOS != nil {
+		without = " (its BMC shows no BIOS attribute registry)"
+	}
+	return fmt.Errorf("%s: %w%s; set it by hand and remove %s from the class", by, err, without, by)
+}
+
+// settle decides what is written of the targets, from what the registry says
+// of other attributes that are to change as well.
+func settle(targets []target, have facts.BMC) (map[string]any, []error) {
+	out := map[string]any{}
+	future := maps.Clone(have.BIOS)
+	maps.Copy(future, have.PendingBIOS)
+	for _, t := range targets {
+		future[t.name] = t.value
+	}
+	var errs []error
+	for _, t := range targets {
+		attribute := have.Registry[t.name]
+		pending, waits := have.PendingBIOS[t.name]
+		changes := !same(have.BIOS[t.name], t.value) || waits && !same(pending, t.value)
+		why, locked := attribute.Locked(future)
+		becomes, forced := attribute.Forced(have.BIOS, future)
+		fits := same(becomes, t.value)
+		switch {
+		case locked && forced && fits, locked && !forced && !changes:
+		case locked && forced:
+			errs = append(errs, refuse(t.by, have, fmt.Errorf("attribute %s becomes %v and can't be written while %s", t.name, becomes, why)))
+		case locked:
+			errs = append(errs, refuse(t.by, have, fmt.Errorf("attribute %s is %v and can't be written while %s", t.name, have.BIOS[t.name], why)))
+		case changes && attribute.ReadOnly && attribute.Why == "":
+			errs = append(errs, refuse(t.by, have, fmt.Errorf("attribute %s is %v and read-only", t.name, have.BIOS[t.name])))
+		case changes || forced && !fits:
+			out[t.name] = t.value
 		}
 	}
-	switch {
-	case have.BIOS == nil:
-		return "", attribute{}, fmt.Errorf("bios.%s: the BMC of this %s %s tells no BIOS attributes; set it by hand and remove bios.%s from the class", s, have.Vendor, have.Model, s)
-	case !known:
-		return "", attribute{}, fmt.Errorf("bios.%s: no attribute is known for vendor %q; set it by hand and remove bios.%s from the class", s, have.Vendor, s)
+	return out, errs
+}
+
+// same compares two JSON values; numbers may have different Go types.
+func same(a, b any) bool { return a == nil && b == nil || a != nil && b != nil && text(a) == text(b) }
+
+// text writes a value as firmware would; large numbers have no exponent.
+func text(v any) string {
+	if n, ok := v.(float64); ok {
+		return strconv.FormatFloat(n, 'f', -1, 64)
 	}
-	return "", attribute{}, fmt.Errorf("bios.%s: %s %s has none of the attributes known for it; set it by hand and remove bios.%s from the class", s, have.Vendor, have.Model, s)
+	return fmt.Sprint(v)
 }

@@ -44,7 +44,7 @@ func TestDiff(t *testing.T) {
 		{"unknown vendor", all, facts.BMC{Vendor: "Unheard", BIOS: map[string]any{"LogicalProc": "Disabled"}}, map[string]any{}, `no attribute is known for vendor "Unheard"`},
 		{"no attributes", all, facts.BMC{Vendor: "Dell", Model: "R1"}, map[string]any{}, "the BMC of this Dell R1 tells no BIOS attributes"},
 		{"attribute absent", all, facts.BMC{Vendor: "Lenovo", Model: "V3", BIOS: map[string]any{"DevicesandIOPorts_SRIOV": "Enabled"}}, map[string]any{}, "bios.smt: Lenovo V3 has none of the attributes known for it"},
-		{"strange value", all, facts.BMC{Vendor: "HPE", BIOS: map[string]any{"ProcSMT": true, "Sriov": "Enabled", "ProcAmdIoVt": "Enabled"}}, map[string]any{}, "is true, which is neither Enabled nor Disabled"},
+		{"strange value", all, facts.BMC{Vendor: "HPE", BIOS: map[string]any{"ProcSMT": "Maybe", "Sriov": "Enabled", "ProcAmdIoVt": "Enabled"}}, map[string]any{}, "is Maybe, which is neither Disabled nor Enabled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := bios.Diff(c.want, c.have)

@@ -62,9 +62,12 @@ type Attribute struct {
 	Type     string   `json:"type,omitempty"`     // "Enumeration", "String", "Integer", "Boolean", "Password"
 	ReadOnly bool     `json:"readOnly,omitempty"` // as it stands now, its dependencies counted
 	Why      string   `json:"why,omitempty"`      // what makes it read-only: "SysProfile is PerfOptimized"
-	Values   []string `json:"values,omitempty"`   // ValueName of each allowed value of an enumeration
+	Values   []string `json:"values,omitempty"`   // each allowed value of an enumeration, as it is written: ValueName, or ValueDisplayName where the firmware itself uses that
+	Labels   []string `json:"labels,omitempty"`   // ValueDisplayName of each of Values; nil when they are the same
 	Least    *float64 `json:"least,omitempty"`    // LowerBound of an integer
 	Most     *float64 `json:"most,omitempty"`     // UpperBound of an integer
+
+	Depends []Dependency `json:"depends,omitempty"` // what values of other attributes do to it
 }
 
 // Agent is what ra2-node said of its host in this run.

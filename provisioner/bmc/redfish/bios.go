@@ -14,16 +14,18 @@ import (
 // bios is the Bios resource (DSP0268) and its settings resource.
 type bios struct {
 	Attributes map[string]any `json:"Attributes"`
+	Registry   text           `json:"AttributeRegistry"`
 	Settings   settings       `json:"@Redfish.Settings"`
 }
 
 // firmware is what is in force and what waits for the next POST.
 type firmware struct {
-	now     map[string]any
-	pending map[string]any // nil when there is no settings resource
-	at      path           // where changes are written
-	etag    string
-	onReset bool // the apply time OnReset must be asked for
+	now      map[string]any
+	registry string         // name of the attribute registry
+	pending  map[string]any // nil when there is no settings resource
+	at       path           // where changes are written
+	etag     string
+	onReset  bool // the apply time OnReset must be asked for
 }
 
 // value returns an attribute as it will be after the next POST.
@@ -144,7 +146,7 @@ func (c *Client) firmwareAt(ctx context.Context, at path) (firmware, error) {
 	if err != nil {
 		return firmware{}, err
 	}
-	f := firmware{now: b.Attributes, at: at, etag: etag, onReset: slices.Contains(b.Settings.Times, "OnReset")}
+	f := firmware{now: b.Attributes, registry: string(b.Registry), at: at, etag: etag, onReset: slices.Contains(b.Settings.Times, "OnReset")}
 	settings := b.Settings.Object.Path
 	if settings == "" {
 		return f, nil

@@ -29,6 +29,8 @@ type Config struct {
 	Fingerprint string       // "sha256:<hex>" of the certificate; empty: the system's roots decide
 	Serial      string       // picks the system when the controller has several
 
+	Attributes func(name, display string) bool // which entries of the BIOS attribute registry matter; nil: it isn't read
+
 	ConnectTimeout time.Duration // of one TCP and TLS handshake; default 10 s
 	RequestTimeout time.Duration // of one try; default 60 s
 	RetryBudget    time.Duration // of all tries of one request together; default 2 min

@@ -116,7 +116,11 @@ func (c *Client) settings(ctx context.Context, s computerSystem, out *facts.BMC)
 		return err
 	}
 	out.BIOS, out.PendingBIOS = f.now, f.pending
-	return nil
+	if c.cfg.Attributes == nil {
+		return nil
+	}
+	out.Registry, err = c.registry(ctx, f.registry, f.now)
+	return err
 }
 
 func (c *Client) drives(ctx context.Context, s computerSystem, out *facts.BMC) error {

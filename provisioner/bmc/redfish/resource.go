@@ -79,6 +79,7 @@ type serviceRoot struct {
 	Systems        link `json:"Systems"`
 	Chassis        link `json:"Chassis"`
 	SessionService link `json:"SessionService"`
+	Registries     link `json:"Registries"`
 	Links          struct {
 		Sessions link `json:"Sessions"`
 	} `json:"Links"`
