@@ -77,6 +77,16 @@ func (c *controller) waiting(w redfish.Wait) {
 // Facts implements observe.Controller.
 func (c *controller) Facts(ctx context.Context) (facts.BMC, error) { return c.client.Facts(ctx) }
 
+// once is a controller that is asked one time in this run: it is left as soon
+// as it told its facts, for a rack has many and most wait for the slowest.
+type once struct{ *controller }
+
+// Facts implements observe.Controller.
+func (o once) Facts(ctx context.Context) (facts.BMC, error) {
+	got, err := o.controller.Facts(ctx)
+	return got, errors.Join(err, o.client.Close(ctx))
+}
+
 // SetBoot implements act.Machine.
 func (c *controller) SetBoot(ctx context.Context, method string) error {
 	return c.client.SetBoot(ctx, method)

@@ -32,9 +32,10 @@ const (
 	helloTime = 15 * time.Second // of a running host until it says hello: its agent asks at least that often
 )
 
-// asked is how many controllers are asked at once: a rack, and a row of racks
-// as well. Each gets one request at a time, so that none is asked too much.
-const asked = 1024
+// asked is how many controllers are asked at once. Each gets one request at a
+// time, so that none is asked too much; what bounds it is our own memory, about
+// 100 kB for each.
+const asked = 512
 
 // ErrUsage says that the inventory, or what is beside it, has to be mended first.
 var ErrUsage = errors.New("refused before anything was touched")
@@ -159,6 +160,9 @@ func (r *Run) observer() *observe.Observer {
 	o := &observe.Observer{Controllers: map[string]observe.Controller{}, Limit: asked, Within: tellTime, Patience: helloTime, Tell: r.options.Asking}
 	for name, c := range r.controllers {
 		o.Controllers[name] = c
+		if r.options.Look {
+			o.Controllers[name] = once{c}
+		}
 	}
 	if r.cluster != nil && r.want.Image.Kubernetes {
 		o.Cluster = looker{r.cluster}

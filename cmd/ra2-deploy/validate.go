@@ -24,16 +24,17 @@ func validateCommand() *cobra.Command {
 		Short: "Check an inventory: every problem at once, with line, column and what would be right",
 		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cluster, err := provisioner.Load(args[0])
-			switch {
-			case err != nil:
-				return err
-			case hardware:
+			if hardware {
 				return withRun(cmd, args[0], flags{look: true}, func(r *work) error {
 					findings, err := r.Check(cmd.Context())
-					return tellFindings(cmd, cluster.Name, findings, err, *output, all)
+					return tellFindings(cmd, r.Cluster().Name, findings, err, *output, all)
 				})
-			case *output == asJSON:
+			}
+			cluster, err := provisioner.Load(args[0])
+			if err != nil {
+				return err
+			}
+			if *output == asJSON {
 				return tellFindings(cmd, cluster.Name, nil, nil, asJSON, all)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: cluster %s, %d nodes in %d zones: no problems\n", args[0], cluster.Name, len(cluster.Nodes), len(cluster.Zones))

@@ -20,7 +20,9 @@ import (
 // benches are the measurements by name. Each gets the rest of the command line.
 func benches() map[string]func(ctx context.Context, args []string) error {
 	return map[string]func(context.Context, []string) error{
-		"up": benchUp,
+		"up":       benchUp,
+		"validate": benchValidate,
+		"rack":     serveRack, // by benchValidate, as a process of its own
 	}
 }
 

@@ -1,7 +1,7 @@
 // Command need installs what a task needs by the distribution's package
 // manager. It says what and why first, and does nothing when all is there.
 //
-//	go run ./e2e/need test|demo|check
+//	go run ./e2e/need test|demo|check|up|validate
 package main
 
 import (
@@ -18,46 +18,49 @@ type tool struct {
 	look string // a program, or a file when it begins with "/"
 	deb  string // Debian package that has it
 	why  string
+	nice bool // the task does without it, and says so
 }
 
 // tools returns what a task needs.
 func tools(task string) []tool {
 	image := []tool{
-		{"mmdebstrap", "mmdebstrap", "makes the root of the image from Debian packages"},
-		{"mkfs.erofs", "erofs-utils", "makes the read-only root"},
-		{"mkfs.vfat", "dosfstools", "makes the EFI system partition"},
-		{"mcopy", "mtools", "fills the EFI system partition"},
-		{"mke2fs", "e2fsprogs", "makes the data partition"},
-		{"syslinux", "syslinux", "boots the disk from BIOS firmware"},
-		{"/usr/lib/syslinux/mbr/gptmbr.bin", "syslinux-common", "boots the disk from BIOS firmware"},
-		{"/usr/share/keyrings/debian-archive-trixie-stable.gpg", "debian-archive-keyring", "checks Debian's signatures"},
+		{look: "mmdebstrap", deb: "mmdebstrap", why: "makes the root of the image from Debian packages"},
+		{look: "mkfs.erofs", deb: "erofs-utils", why: "makes the read-only root"},
+		{look: "mkfs.vfat", deb: "dosfstools", why: "makes the EFI system partition"},
+		{look: "mcopy", deb: "mtools", why: "fills the EFI system partition"},
+		{look: "mke2fs", deb: "e2fsprogs", why: "makes the data partition"},
+		{look: "syslinux", deb: "syslinux", why: "boots the disk from BIOS firmware"},
+		{look: "/usr/lib/syslinux/mbr/gptmbr.bin", deb: "syslinux-common", why: "boots the disk from BIOS firmware"},
+		{look: "/usr/share/keyrings/debian-archive-trixie-stable.gpg", deb: "debian-archive-keyring", why: "checks Debian's signatures"},
 	}
 	lab := []tool{
-		{"ip", "iproute2", "makes the lab's network"},
-		{"nft", "nftables", "lets the lab's network reach nothing else"},
+		{look: "ip", deb: "iproute2", why: "makes the lab's network"},
+		{look: "nft", deb: "nftables", why: "lets the lab's network reach nothing else"},
 	}
 	qemu := []tool{
-		{"qemu-system-x86_64", "qemu-system-x86", "is the lab's server with real firmware"},
-		{"/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf", "is the UEFI firmware"},
-		{"/usr/lib/ipxe/undionly.kpxe", "ipxe", "is the boot loader of the netboot tests"},
+		{look: "qemu-system-x86_64", deb: "qemu-system-x86", why: "is the lab's server with real firmware"},
+		{look: "/usr/share/OVMF/OVMF_CODE_4M.fd", deb: "ovmf", why: "is the UEFI firmware"},
+		{look: "/usr/lib/ipxe/undionly.kpxe", deb: "ipxe", why: "is the boot loader of the netboot tests"},
 	}
 	peers := []tool{
-		{"dnsmasq", "dnsmasq-base", "is the site's DHCP server in the netboot tests"},
-		{"udhcpc", "udhcpc", "is a DHCP client in the netboot tests"},
-		{"dhclient", "isc-dhcp-client", "is a DHCP client in the netboot tests"},
-		{"sgdisk", "gdisk", "reads our partition tables"},
-		{"cpio", "cpio", "reads our initrds"},
-		{"curl", "curl", "fetches by TFTP and HTTP"},
+		{look: "dnsmasq", deb: "dnsmasq-base", why: "is the site's DHCP server in the netboot tests"},
+		{look: "udhcpc", deb: "udhcpc", why: "is a DHCP client in the netboot tests"},
+		{look: "dhclient", deb: "isc-dhcp-client", why: "is a DHCP client in the netboot tests"},
+		{look: "sgdisk", deb: "gdisk", why: "reads our partition tables"},
+		{look: "cpio", deb: "cpio", why: "reads our initrds"},
+		{look: "curl", deb: "curl", why: "fetches by TFTP and HTTP"},
 	}
 	switch task {
 	case "test":
 		return slices.Concat(image, lab, qemu, peers)
-	case "demo":
+	case "demo", "up":
 		return slices.Concat(image, lab, qemu)
+	case "validate":
+		return []tool{{look: "/usr/lib/python3/dist-packages/sushy/main.py", deb: "python3-sushy", why: "is what ra2-deploy is measured beside", nice: true}}
 	case "check":
 		return []tool{
-			{"gcc", "gcc", "links the race detector"},
-			{"/usr/include/stdlib.h", "libc6-dev", "links the race detector"},
+			{look: "gcc", deb: "gcc", why: "links the race detector"},
+			{look: "/usr/include/stdlib.h", deb: "libc6-dev", why: "links the race detector"},
 		}
 	}
 	return nil
@@ -65,7 +68,7 @@ func tools(task string) []tool {
 
 func main() {
 	if len(os.Args) != 2 || tools(os.Args[1]) == nil {
-		fmt.Fprintln(os.Stderr, "usage: need test|demo|check")
+		fmt.Fprintln(os.Stderr, "usage: need test|demo|check|up|validate")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1]); err != nil {
@@ -87,6 +90,10 @@ func run(task string) error {
 	}
 	slices.Sort(packages)
 	packages = slices.Compact(packages)
+	if os.Geteuid() != 0 && !slices.ContainsFunc(missing, func(t tool) bool { return !t.nice }) {
+		fmt.Println("The task does without. Root could install them.")
+		return nil
+	}
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("run as root, or install them: apt-get install %s", strings.Join(packages, " "))
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	configutil "k8s.io/kubernetes/cmd/kubeadm/app/util/config"
@@ -67,22 +69,38 @@ func ValidateAll(c inventory.Cluster) []error {
 	if err := Supported(c.Kubernetes.Version); err != nil {
 		problems = append(problems, err)
 	}
+	var (
+		wg    sync.WaitGroup
+		found = make([][]error, len(c.Nodes))
+		gate  = make(chan struct{}, runtime.GOMAXPROCS(0)) // kubeadm takes a millisecond for a node, and sites have a thousand
+	)
+	for i, n := range c.Nodes {
+		gate <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-gate }()
+			found[i] = validateNode(c, n)
+		})
+	}
+	wg.Wait()
 	seen := map[string]bool{}
-	for _, n := range c.Nodes {
-		in := Input{Cluster: c, Node: n, Image: zeroDigest, Generation: zeroDigest, Token: exampleToken()}
-		renders := []func(Input) ([]byte, error){Join}
-		if n.ControlPlane {
-			renders = append(renders, Init)
-		}
-		for _, render := range renders {
-			for _, err := range validateOne(in, render) {
-				// What is wrong with the cluster is wrong on every node: say it once.
-				if !seen[err.Error()] {
-					seen[err.Error()] = true
-					problems = append(problems, fmt.Errorf("node %s: %w", n.Name, err))
-				}
+	for i, n := range c.Nodes {
+		for _, err := range found[i] {
+			// What is wrong with the cluster is wrong on every node: say it once.
+			if !seen[err.Error()] {
+				seen[err.Error()] = true
+				problems = append(problems, fmt.Errorf("node %s: %w", n.Name, err))
 			}
 		}
+	}
+	return problems
+}
+
+// validateNode returns every problem of what one node may get.
+func validateNode(c inventory.Cluster, n inventory.Node) []error {
+	in := Input{Cluster: c, Node: n, Image: zeroDigest, Generation: zeroDigest, Token: exampleToken()}
+	problems := validateOne(in, Join)
+	if n.ControlPlane {
+		problems = append(problems, validateOne(in, Init)...)
 	}
 	return problems
 }
