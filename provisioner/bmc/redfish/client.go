@@ -28,12 +28,14 @@ type Config struct {
 	Password    secret.Value //
 	Fingerprint string       // "sha256:<hex>" of the certificate; empty: the system's roots decide
 	Serial      string       // picks the system when the controller has several
+	Deep        bool         // facts that no rule judges are worth requests of their own: Secure Boot, the manager's version and clock
 
 	Attributes func(name, display string) bool // which entries of the BIOS attribute registry matter; nil: it isn't read
 
 	ConnectTimeout time.Duration // of one TCP and TLS handshake; default 10 s
 	RequestTimeout time.Duration // of one try; default 60 s
 	RetryBudget    time.Duration // of all tries of one request together; default 2 min
+	LookTimeout    time.Duration // of one look at all facts; default 5 min
 	PowerTimeout   time.Duration // for a change of the power state; default 5 min
 	Poll           time.Duration // between two looks at the power state; default 2 s
 
@@ -68,10 +70,13 @@ type Client struct {
 	// Below: guarded by the queue.
 	login   login
 	etags   etagRung
-	flat    bool // $expand was refused or ignored
+	form    int  // the form of $expand in use; those before it were refused or ignored
+	flat    bool // resources other than collections are not expanded
 	root    *serviceRoot
-	system  string // path of the ComputerSystem
-	systems string // path of the collection
+	date    time.Time // what the controller last said that the time is
+	heard   time.Time // when it said so, by our clock
+	system  string    // path of the ComputerSystem
+	systems string    // path of the collection
 }
 
 // New returns a client; nothing is sent before the first operation.
@@ -91,6 +96,7 @@ func New(cfg Config) (*Client, error) {
 	cfg.ConnectTimeout = orDuration(cfg.ConnectTimeout, 10*time.Second)
 	cfg.RequestTimeout = orDuration(cfg.RequestTimeout, time.Minute)
 	cfg.RetryBudget = orDuration(cfg.RetryBudget, 2*time.Minute)
+	cfg.LookTimeout = orDuration(cfg.LookTimeout, 5*time.Minute)
 	cfg.PowerTimeout = orDuration(cfg.PowerTimeout, 5*time.Minute)
 	cfg.Poll = orDuration(cfg.Poll, 2*time.Second)
 	c := &Client{cfg: cfg, queue: make(chan struct{}, 1)}

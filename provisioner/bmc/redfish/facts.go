@@ -3,10 +3,16 @@ package redfish
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+)
+
+// Bounds of one look. A machine that has more is none that we know.
+const (
+	maxRequests = 300
+	maxParts    = 1000 // of one kind
+	maxBoxes    = 8    // chassis of one system
 )
 
 // Facts asks for everything that is judged before an install. What the
@@ -14,162 +20,121 @@ import (
 // Err and the rest is still there; the error is for a controller that can't be
 // spoken to at all.
 func (c *Client) Facts(ctx context.Context) (facts.BMC, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.LookTimeout)
+	defer cancel()
+	ctx = context.WithValue(ctx, allowanceKey{}, &allowance{maxRequests})
 	done, err := c.speak(ctx)
 	if err != nil {
 		return facts.BMC{Err: err.Error()}, err
 	}
 	defer done()
-	s, _, err := c.read(ctx)
+	s, err := c.glance(ctx)
 	if err != nil {
 		return facts.BMC{Err: err.Error()}, err
 	}
-	out := facts.BMC{
-		Reached: true, Vendor: string(c.root.Vendor), Model: string(s.Model), Serial: string(s.SerialNumber),
-		UUID: strings.ToLower(string(s.UUID)), Power: string(s.PowerState),
-	}
-	if out.Vendor == "" {
-		out.Vendor = string(s.Manufacturer)
-	}
-	if s.MemorySummary.GiB.known && s.MemorySummary.GiB.value > 0 {
-		out.MemoryGiB = &s.MemorySummary.GiB.value
-	}
-	if s.Boot.Enabled != "" && s.Boot.Enabled != "Disabled" && s.Boot.Target != "None" {
-		out.BootOverride = string(s.Boot.Target)
-	}
-	out.Serials = serials(s.SerialNumber, tag(out.Vendor, s.SKU))
-	var missing []string
-	for _, part := range []func(context.Context, computerSystem, *facts.BMC) error{
-		c.processors, c.drives, c.chassis, c.settings,
+	l := &look{Client: c, system: s, read: map[path]bool{}}
+	for _, part := range []func(context.Context) error{
+		l.identity, l.boxes, l.processors, l.memory, l.drives, l.slots, l.adapters, l.settings, l.manager, l.secureBoot, l.clock,
 	} {
-		err := part(ctx, s, &out)
-		var e *Error
-		if errors.As(err, &e) && e.Status != 0 && e.Status != 401 || err != nil && errors.As(err, new(*partError)) {
-			missing = append(missing, err.Error())
-		} else if err != nil {
+		if err := l.note(part(ctx)); err != nil {
 			return facts.BMC{Err: err.Error()}, err
 		}
 	}
-	out.Err = strings.Join(missing, "\n")
-	return out, nil
+	l.out.Reached, l.out.Err = true, strings.Join(l.missing, "\n")
+	return l.out, nil
 }
 
-// partError is a resource that is no JSON: one part is missing, not all.
-type partError struct{ error }
+// look is one walk through what a controller tells of one system.
+type look struct {
+	*Client
+	system  computerSystem
+	chassis []chassis // that the system is in
+	out     facts.BMC
+	read    map[path]bool // resources that are in the facts, or that were decided not to be
+	silent  int           // NetworkDeviceFunctions in a row that told nothing
+	missing []string      // what could not be read
+}
 
-// tag returns the SKU where it is the number by which a machine is known: the
-// service tag of PowerEdge servers, whose SerialNumber is that of the board.
-// Elsewhere the SKU names the product, and many machines have the same.
-func tag(vendor string, sku text) text {
-	if strings.HasPrefix(vendor, "Dell") {
-		return sku
+// note keeps an error that hides one part and no more, and returns one that
+// hides all: no answer, or a login that is refused.
+func (l *look) note(err error) error {
+	var e *Error
+	if err == nil || !errors.As(err, &e) || e.Status == 401 || e.Status == 0 && !errors.Is(err, errTooMany) {
+		return err
 	}
-	return ""
+	l.missing = append(l.missing, err.Error())
+	return nil
 }
 
-func serials(words ...text) []string {
-	var out []string
-	for _, w := range words {
-		if w != "" && !slices.Contains(out, string(w)) {
-			out = append(out, string(w))
-		}
+// partial notes that more of a list may be there than will be told.
+func (l *look) partial(list string) {
+	if list != "" && l.out.Whole(list) {
+		l.out.Partial = append(l.out.Partial, list)
 	}
-	return out
 }
 
-// status is the Status of a resource.
-type state struct {
-	State text `json:"State"`
+// from notes what told a scalar.
+func (l *look) from(scalar, source string) {
+	if l.out.From == nil {
+		l.out.From = map[string]string{}
+	}
+	l.out.From[scalar] = source
 }
 
-// absent reports whether a resource stands for an empty place.
-func (s state) absent() bool { return s.State == "Absent" }
+// once reports whether a resource comes for the first time: drives stand below
+// several controllers, adapters below several chassis.
+func (l *look) once(p path) bool {
+	if l.read[p.key()] {
+		return false
+	}
+	l.read[p.key()] = true
+	return true
+}
 
-func (c *Client) processors(ctx context.Context, s computerSystem, out *facts.BMC) error {
-	return c.members(ctx, s.Processors.Path, func(p path, raw []byte) error {
-		var cpu struct {
-			Type    text   `json:"ProcessorType"`
-			Model   text   `json:"Model"`
-			Cores   number `json:"TotalCores"`
-			Threads number `json:"TotalThreads"`
-			Status  state  `json:"Status"`
+// each decodes the members of a collection, each once. A member that can't be
+// read leaves its list partial; whole is false then, and when there is no such
+// collection.
+func each[T any](ctx context.Context, l *look, list string, collection path, use func(path, T) error) (whole bool, err error) {
+	if collection == "" {
+		return false, nil
+	}
+	n := 0
+	whole = true
+	err = l.members(ctx, collection, func(p path, raw []byte, err error) error {
+		var one T
+		if err == nil {
+			if err = decode(raw, &one); err != nil {
+				err = &Error{Host: l.cfg.Host, Method: "GET", Path: string(p), Status: 200, Err: err}
+			}
 		}
-		if err := decode(raw, &cpu); err != nil {
-			return &partError{c.fail("GET", string(p), err)}
+		if err != nil {
+			whole = false
+			return l.note(err)
 		}
-		if cpu.Type != "CPU" && cpu.Type != "" || cpu.Status.absent() || cpu.Status.State == "Disabled" {
+		if n++; n > maxParts || !l.once(p) {
 			return nil
 		}
-		if cpu.Status.State == "" && cpu.Cores.value == 0 {
-			return nil // an empty socket that says nothing of itself
-		}
-		out.Processors = append(out.Processors, facts.Processor{Model: string(cpu.Model), Cores: int(cpu.Cores.value), Threads: int(cpu.Threads.value)})
-		return nil
+		return use(p, one)
 	})
+	whole = whole && err == nil && n <= maxParts
+	if !whole {
+		l.partial(list)
+	}
+	return whole, l.note(err)
 }
 
-func (c *Client) settings(ctx context.Context, s computerSystem, out *facts.BMC) error {
-	if s.Bios.Path == "" {
+func (l *look) settings(ctx context.Context) error {
+	if l.system.Bios.Path == "" {
 		return nil
 	}
-	f, err := c.firmwareAt(ctx, s.Bios.Path)
+	f, err := l.firmwareAt(ctx, l.system.Bios.Path)
 	if err != nil {
 		return err
 	}
-	out.BIOS, out.PendingBIOS = f.now, f.pending
-	if c.cfg.Attributes == nil {
+	l.out.BIOS, l.out.PendingBIOS = f.now, f.pending
+	if l.cfg.Attributes == nil {
 		return nil
 	}
-	out.Registry, err = c.registry(ctx, f.registry, f.now)
+	l.out.Registry, err = l.registry(ctx, f.registry, f.now)
 	return err
-}
-
-func (c *Client) drives(ctx context.Context, s computerSystem, out *facts.BMC) error {
-	seen := map[path]bool{}
-	return c.members(ctx, s.Storage.Path, func(p path, raw []byte) error {
-		var storage struct {
-			Drives []link `json:"Drives"`
-		}
-		if err := decode(raw, &storage); err != nil {
-			return &partError{c.fail("GET", string(p), err)}
-		}
-		for _, l := range storage.Drives {
-			if l.Path == "" || seen[l.Path] {
-				continue
-			}
-			seen[l.Path] = true
-			d, ok, err := c.drive(ctx, l.Path)
-			if err != nil {
-				return err
-			}
-			if ok {
-				out.Drives = append(out.Drives, d)
-			}
-		}
-		return nil
-	})
-}
-
-func (c *Client) drive(ctx context.Context, at path) (facts.Drive, bool, error) {
-	var d struct {
-		Name        text   `json:"Name"`
-		Model       text   `json:"Model"`
-		Serial      text   `json:"SerialNumber"`
-		Media       text   `json:"MediaType"`
-		Bytes       number `json:"CapacityBytes"`
-		Status      state  `json:"Status"`
-		Identifiers []struct {
-			Name   text `json:"DurableName"`
-			Format text `json:"DurableNameFormat"`
-		} `json:"Identifiers"`
-	}
-	if _, err := c.get(ctx, at, &d); err != nil || d.Status.absent() {
-		return facts.Drive{}, false, err
-	}
-	out := facts.Drive{Name: string(d.Name), Model: string(d.Model), Serial: string(d.Serial), Media: string(d.Media), Bytes: int64(d.Bytes.value)}
-	for _, id := range d.Identifiers {
-		if (id.Format == "NAA" || id.Format == "EUI" || id.Format == "NGUID") && out.WWN == "" {
-			out.WWN = string(id.Name)
-		}
-	}
-	return out, true, nil
 }

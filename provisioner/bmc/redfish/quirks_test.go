@@ -1,9 +1,9 @@
 package redfish_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -61,18 +61,25 @@ func TestQuirks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got.Clock == nil || got.Clock.Skew.Abs() > time.Minute || got.From["clock"] != "HTTP Date" {
+		t.Errorf("clock %+v from %s", got.Clock, got.From["clock"])
+	}
+	got.Clock = nil
+	delete(got.From, "clock")
 	memory, fast, hundred, up, down, yes := 64.0, 25.0, 100.0, true, false, true
 	want := facts.BMC{
-		Reached: true, Vendor: "Lenovo", Serial: "J1", Serials: []string{"J1", "C1"}, Power: "On",
-		Hardware: facts.Hardware{MemoryGiB: &memory,
-			Processors: []facts.Processor{{Cores: 32, Threads: 64}},
-			Drives:     []facts.Drive{{Serial: "D1", WWN: "0x5000", Bytes: 480e9}},
+		Reached: true, Protocol: "redfish", Vendor: "Lenovo", Serial: "J1", Serials: []string{"J1", "C1"}, SKU: "PRODUCT", Power: "On",
+		Hardware: facts.Hardware{MemoryGiB: &memory, SMT: &yes, CanSMT: &yes,
+			Processors: []facts.Processor{{Cores: 32, Threads: 64, From: "/redfish/v1/Systems/J1/Processors/1"}},
+			Drives:     []facts.Drive{{Serial: "D1", WWN: "0x5000", Bytes: 480e9, From: "/redfish/v1/Drives/1"}},
 			Ports: []facts.Port{
-				{MAC: "00:62:0b:4c:28:4e", SpeedGbps: &fast, LinkUp: &up, SRIOV: &yes},
-				{MAC: "00:62:0b:4c:28:4f", LinkUp: &down, SRIOV: &yes},
-				{MAC: "94:6d:ae:91:fb:22", SpeedGbps: &hundred},
+				{MAC: "00:62:0b:4c:28:4e", SpeedGbps: &fast, LinkUp: &up, SRIOV: &yes, From: "/redfish/v1/np/1"},
+				{MAC: "00:62:0b:4c:28:4f", LinkUp: &down, SRIOV: &yes, From: "/redfish/v1/np/2"},
+				{MAC: "94:6d:ae:91:fb:22", SpeedGbps: &hundred, From: "/redfish/v1/p/2"},
 			},
-			Slots: []facts.Slot{{}, {Generation: 5, Lanes: 16}}},
+			Slots: []facts.Slot{{From: "/redfish/v1/Chassis/1/PCIeSlots#/Slots/0"}, {Generation: 5, Lanes: 16, From: "/redfish/v1/Chassis/1/PCIeSlots#/Slots/1"}},
+			From: map[string]string{"memoryGiB": "/redfish/v1/Systems/J1#/MemorySummary",
+				"smt": "/redfish/v1/Systems/J1/Processors", "canSMT": "/redfish/v1/Systems/J1/Processors"}},
 		BIOS: map[string]any{"A": "x", "B": true, "C": 3.0},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -105,38 +112,4 @@ func TestPartMissing(t *testing.T) {
 	if !strings.Contains(got.Err, "GET /redfish/v1/Drives/1: 404 Not Found") || !strings.Contains(got.Err, "GET /redfish/v1/Systems/J1/Processors") {
 		t.Errorf("Err %q", got.Err)
 	}
-}
-
-// FuzzFacts feeds one body to all requests but the first.
-func FuzzFacts(f *testing.F) {
-	for _, body := range quirky() {
-		f.Add(body)
-	}
-	var body []byte
-	root := quirky()["/redfish/v1"]
-	server := tls(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/redfish/v1/" {
-			_, _ = w.Write(root)
-			return
-		}
-		_, _ = w.Write(body)
-	}))
-	defer server.Close()
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 4096 {
-			t.Skip("more of the same")
-		}
-		body = data
-		c, err := redfish.New(config(server, &trail{}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := c.Facts(t.Context())
-		if (err == nil) != got.Reached {
-			t.Errorf("reached %v with error %v", got.Reached, err)
-		}
-		if err := c.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
 }

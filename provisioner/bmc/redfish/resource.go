@@ -5,79 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
+	"time"
 )
 
 const rootPath = "/redfish/v1"
-
-// text, number and flag decode what they can and are absent otherwise: real
-// controllers send numbers as text, null for anything, and objects for text.
-type (
-	text   string
-	number struct {
-		value float64
-		known bool
-	}
-	flag struct{ value, known bool }
-	path string // a link, always beginning with a slash
-)
-
-// UnmarshalJSON implements json.Unmarshaler and never fails.
-func (t *text) UnmarshalJSON(data []byte) error {
-	var s string
-	if json.Unmarshal(data, &s) == nil {
-		*t = text(strings.TrimSpace(s))
-	}
-	return nil
-}
-
-// UnmarshalJSON implements json.Unmarshaler and never fails.
-func (n *number) UnmarshalJSON(data []byte) error {
-	v, err := strconv.ParseFloat(strings.TrimSpace(strings.Trim(string(data), `"`)), 64)
-	if err == nil {
-		*n = number{v, true}
-	}
-	return nil
-}
-
-// UnmarshalJSON implements json.Unmarshaler and never fails.
-func (f *flag) UnmarshalJSON(data []byte) error {
-	var b bool
-	if string(data) != "null" && json.Unmarshal(data, &b) == nil {
-		*f = flag{b, true}
-	}
-	return nil
-}
-
-// UnmarshalJSON implements json.Unmarshaler. What is no path on this
-// controller is no link.
-func (p *path) UnmarshalJSON(data []byte) error {
-	var s string
-	if json.Unmarshal(data, &s) == nil && strings.HasPrefix(s, "/") {
-		*p = path(s)
-	}
-	return nil
-}
-
-// link is a reference to another resource.
-type link struct {
-	Path path `json:"@odata.id"`
-}
-
-// join returns the link of a resource below, or no link.
-func (l link) join(below string) link {
-	if l.Path == "" {
-		return l
-	}
-	return link{path(strings.TrimSuffix(string(l.Path), "/") + below)}
-}
 
 // serviceRoot is what the client needs of /redfish/v1.
 type serviceRoot struct {
 	Vendor         text `json:"Vendor"`
 	Systems        link `json:"Systems"`
 	Chassis        link `json:"Chassis"`
+	Managers       link `json:"Managers"`
 	SessionService link `json:"SessionService"`
 	Registries     link `json:"Registries"`
 	Links          struct {
@@ -86,6 +26,8 @@ type serviceRoot struct {
 	Features struct {
 		Expand struct {
 			NoLinks flag `json:"NoLinks"`
+			All     flag `json:"ExpandAll"`
+			Levels  flag `json:"Levels"`
 		} `json:"ExpandQuery"`
 	} `json:"ProtocolFeaturesSupported"`
 	raw []byte
@@ -112,6 +54,40 @@ func (c *Client) service(ctx context.Context) (*serviceRoot, error) {
 	return c.root, nil
 }
 
+// expansions returns the forms of $expand that the controller offers, the one
+// to try first at the head (DSP0266, "The $expand query parameter"). Some
+// firmwares want the levels named, some don't know them in spite of what they
+// say; a star follows links too, which collections have none of.
+func (r *serviceRoot) expansions() []string {
+	var out []string
+	e := r.Features.Expand
+	for _, form := range []struct {
+		offered bool
+		sign    string
+	}{{e.NoLinks.value, "."}, {e.All.value && !e.NoLinks.value, "*"}} {
+		if !form.offered {
+			continue
+		}
+		if e.Levels.value {
+			out = append(out, form.sign+"($levels=1)")
+		}
+		out = append(out, form.sign)
+	}
+	return out
+}
+
+// expansion returns the form of $expand that the controller is believed to
+// know, or "".
+func (c *Client) expansion() string {
+	if c.root == nil {
+		return ""
+	}
+	if forms := c.root.expansions(); c.form < len(forms) {
+		return forms[c.form]
+	}
+	return ""
+}
+
 // decode reads JSON. A field of an unexpected type is absent, not an error.
 func decode(data []byte, into any) error {
 	err := json.Unmarshal(data, into)
@@ -122,8 +98,22 @@ func decode(data []byte, into any) error {
 	return err
 }
 
+// allowance bounds what one look may ask of a controller: links in a circle
+// and collections without an end must end.
+type allowance struct{ left int }
+
+type allowanceKey struct{}
+
+var errTooMany = errors.New("not asked: one look sends no more requests")
+
 // get reads one resource and returns its ETag.
 func (c *Client) get(ctx context.Context, p path, into any) (etag string, err error) {
+	if a, ok := ctx.Value(allowanceKey{}).(*allowance); ok {
+		if a.left <= 0 {
+			return "", &Error{Host: c.cfg.Host, Method: http.MethodGet, Path: string(p), Err: errTooMany}
+		}
+		a.left--
+	}
 	a, err := c.exchange(ctx, http.MethodGet, string(p), nil, nil)
 	if err != nil {
 		return "", err
@@ -131,6 +121,7 @@ func (c *Client) get(ctx context.Context, p path, into any) (etag string, err er
 	if !a.ok() {
 		return "", c.refusal(http.MethodGet, string(p), a)
 	}
+	c.listen(a)
 	if err := decode(a.body, into); err != nil {
 		return "", &Error{Host: c.cfg.Host, Method: http.MethodGet, Path: string(p), Status: a.status, Message: c.redact(a.message()), Err: err}
 	}
@@ -144,20 +135,33 @@ func (c *Client) get(ctx context.Context, p path, into any) (etag string, err er
 	return string(body.Tag), nil
 }
 
+// listen keeps the time that the controller said beside its answer (RFC 9110
+// section 6.6.1), and when that was.
+func (c *Client) listen(a answer) {
+	if at, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		c.date, c.heard = at, time.Now()
+	}
+}
+
+// maxPages bounds a collection: a controller that links pages in a circle ends
+// too.
+const maxPages = 100
+
 // members calls each for every member of a collection: with one request where
-// the controller expands, else with one for each.
-func (c *Client) members(ctx context.Context, collection path, each func(path, []byte) error) error {
+// the controller expands, else with one for each. Each gets the error of a
+// member that can't be read; an error that it returns ends the walk.
+func (c *Client) members(ctx context.Context, collection path, each func(path, []byte, error) error) error {
 	if collection == "" {
 		return nil
 	}
-	var page struct {
-		Members []json.RawMessage `json:"Members"`
-		Next    path              `json:"Members@odata.nextLink"`
-	}
-	at := collection
-	for range 100 { // a controller that links pages in a circle ends too
-		page.Members, page.Next = nil, ""
-		if err := c.collection(ctx, at, &page); err != nil {
+	var seen []path
+	for at := collection; at != "" && !slices.Contains(seen, at) && len(seen) < maxPages; {
+		seen = append(seen, at)
+		var page struct {
+			Members []json.RawMessage `json:"Members"`
+			Next    path              `json:"Members@odata.nextLink"`
+		}
+		if err := c.collection(ctx, at, &page, func() []json.RawMessage { return page.Members }); err != nil {
 			return err
 		}
 		for _, m := range page.Members {
@@ -165,39 +169,41 @@ func (c *Client) members(ctx context.Context, collection path, each func(path, [
 				return err
 			}
 		}
-		if page.Next == "" {
-			return nil
-		}
 		at = page.Next
 	}
 	return nil
 }
 
-func (c *Client) collection(ctx context.Context, at path, into any) error {
-	if c.root != nil && c.root.Features.Expand.NoLinks.value && !c.flat && !strings.Contains(string(at), "?") {
-		_, err := c.get(ctx, at+"?$expand=.", into)
+// collection reads a resource with what it links to in the place of the links,
+// where the controller can do that; members returns those of what was read.
+func (c *Client) collection(ctx context.Context, at path, into any, members func() []json.RawMessage) error {
+	for form := c.expansion(); form != "" && !strings.ContainsAny(string(at), "?#"); form = c.expansion() {
+		_, err := c.get(ctx, at+path("?$expand="+form), into)
 		var e *Error
-		if err == nil || !errors.As(err, &e) || e.Status < 400 || e.Status == http.StatusNotFound || e.Status == http.StatusUnauthorized {
+		switch {
+		case err == nil:
+			if all := members(); len(all) > 0 && !slices.ContainsFunc(all, func(m json.RawMessage) bool { _, ok := whole(m); return ok }) {
+				c.form++ // ignored; the next form is tried with the next collection
+			}
+			return nil
+		case !errors.As(err, &e) || e.Status < 400 || e.Status == http.StatusNotFound || e.Status == http.StatusUnauthorized:
 			return err
 		}
-		c.flat = true // it offers $expand and refuses it
+		c.form++ // it offers this and refuses it
 	}
 	_, err := c.get(ctx, at, into)
 	return err
 }
 
-func (c *Client) member(ctx context.Context, raw []byte, each func(path, []byte) error) error {
-	var l link
-	var whole map[string]json.RawMessage
-	if json.Unmarshal(raw, &whole) != nil || json.Unmarshal(raw, &l) != nil || l.Path == "" {
+func (c *Client) member(ctx context.Context, raw json.RawMessage, each func(path, []byte, error) error) error {
+	at, ok := whole(raw)
+	switch {
+	case at == "":
 		return nil
-	}
-	if len(whole) > 2 { // more than the link (and its etag): it is expanded
-		return each(l.Path, raw)
+	case ok:
+		return each(at, raw, nil)
 	}
 	var body json.RawMessage
-	if _, err := c.get(ctx, l.Path, &body); err != nil {
-		return err
-	}
-	return each(l.Path, body)
+	_, err := c.get(ctx, at, &body)
+	return each(at, body, err)
 }

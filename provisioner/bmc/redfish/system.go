@@ -10,26 +10,45 @@ import (
 
 // computerSystem is what the client needs of a ComputerSystem (DSP0268).
 type computerSystem struct {
-	Path          path `json:"@odata.id"`
-	Name          text `json:"Name"`
-	Manufacturer  text `json:"Manufacturer"`
-	Model         text `json:"Model"`
-	SerialNumber  text `json:"SerialNumber"`
-	SKU           text `json:"SKU"`
-	UUID          text `json:"UUID"`
-	PowerState    text `json:"PowerState"`
-	Boot          boot `json:"Boot"`
+	Path          path   `json:"@odata.id"`
+	Name          text   `json:"Name"`
+	Manufacturer  text   `json:"Manufacturer"`
+	Model         text   `json:"Model"`
+	SerialNumber  text   `json:"SerialNumber"`
+	SKU           text   `json:"SKU"`
+	UUID          text   `json:"UUID"`
+	PowerState    text   `json:"PowerState"`
+	BiosVersion   text   `json:"BiosVersion"`
+	Status        health `json:"Status"`
+	Boot          boot   `json:"Boot"`
 	MemorySummary struct {
 		GiB number `json:"TotalSystemMemoryGiB"`
 	} `json:"MemorySummary"`
-	Settings           settings `json:"@Redfish.Settings"`
-	Processors         link     `json:"Processors"`
-	Storage            link     `json:"Storage"`
-	EthernetInterfaces link     `json:"EthernetInterfaces"`
-	Bios               link     `json:"Bios"`
+	ProcessorSummary   processorSummary `json:"ProcessorSummary"`
+	TrustedModules     []trustedModule  `json:"TrustedModules"`
+	Settings           settings         `json:"@Redfish.Settings"`
+	Processors         link             `json:"Processors"`
+	Memory             link             `json:"Memory"`
+	Storage            link             `json:"Storage"`
+	SimpleStorage      link             `json:"SimpleStorage"`
+	EthernetInterfaces link             `json:"EthernetInterfaces"`
+	NetworkInterfaces  link             `json:"NetworkInterfaces"`
+	PCIeDevices        refs             `json:"PCIeDevices"`
+	SecureBoot         link             `json:"SecureBoot"`
+	Bios               link             `json:"Bios"`
 	Links              struct {
-		Chassis []link `json:"Chassis"`
+		Chassis   []link `json:"Chassis"`
+		ManagedBy []link `json:"ManagedBy"`
 	} `json:"Links"`
+	OEM struct {
+		HPE struct {
+			Links struct {
+				SmartStorage    link `json:"SmartStorage"`
+				NetworkAdapters link `json:"NetworkAdapters"`
+				Slots           link `json:"PCISlots"`
+			} `json:"Links"`
+		} `json:"Hpe"`
+	} `json:"Oem"`
 }
 
 // boot is ComputerSystem.Boot.
@@ -47,19 +66,28 @@ type settings struct {
 	Times  []text `json:"SupportedApplyTimes"`
 }
 
-// find returns the path of the system that this client is for. A controller
-// may have several: other servers, or accelerator boards that call themselves
-// systems.
+// find returns the path of the system that this client is for.
 func (c *Client) find(ctx context.Context) (path, error) {
 	if c.system != "" {
 		return path(c.system), nil
 	}
+	s, err := c.pick(ctx)
+	return s.Path, err
+}
+
+// pick reads all systems and returns the one that this client is for. A
+// controller may have several: other servers, or accelerator boards that call
+// themselves systems.
+func (c *Client) pick(ctx context.Context) (computerSystem, error) {
 	root, err := c.service(ctx)
 	if err != nil {
-		return "", err
+		return computerSystem{}, err
 	}
 	var all []computerSystem
-	err = c.members(ctx, root.Systems.Path, func(p path, raw []byte) error {
+	err = c.members(ctx, root.Systems.Path, func(p path, raw []byte, err error) error {
+		if err != nil {
+			return err
+		}
 		var s computerSystem
 		if err := decode(raw, &s); err != nil {
 			return c.fail("GET", string(p), err)
@@ -69,14 +97,14 @@ func (c *Client) find(ctx context.Context) (path, error) {
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return computerSystem{}, err
 	}
 	s, err := choose(all, c.cfg.Serial)
 	if err != nil {
-		return "", c.fail("GET", string(root.Systems.Path), err)
+		return computerSystem{}, c.fail("GET", string(root.Systems.Path), err)
 	}
 	c.systems, c.system = string(root.Systems.Path), string(s.Path)
-	return s.Path, nil
+	return s, nil
 }
 
 func choose(all []computerSystem, serial string) (computerSystem, error) {
@@ -115,6 +143,16 @@ func (c *Client) read(ctx context.Context) (computerSystem, string, error) {
 	etag, err := c.get(ctx, p, &s)
 	s.Path = p
 	return s, etag, err
+}
+
+// glance is read for those who only look: a system that was read to find it
+// isn't read twice.
+func (c *Client) glance(ctx context.Context) (computerSystem, error) {
+	if c.system == "" {
+		return c.pick(ctx)
+	}
+	s, _, err := c.read(ctx)
+	return s, err
 }
 
 // onlyOurs is the collection of systems with our system alone.
