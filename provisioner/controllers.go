@@ -21,8 +21,8 @@ type controller struct {
 }
 
 // openControllers prepares one client for each host. Every secret that can't
-// be had is told at once.
-func openControllers(c inventory.Cluster, beside string) (map[string]*controller, error) {
+// be had is told at once. Deep asks for what no rule judges, too.
+func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]*controller, error) {
 	out := map[string]*controller{}
 	var errs []error
 	for _, n := range c.Nodes {
@@ -34,7 +34,7 @@ func openControllers(c inventory.Cluster, beside string) (map[string]*controller
 		one := &controller{}
 		one.client, err = redfish.New(redfish.Config{
 			Host: n.Name, URL: n.BMC.URL, Username: n.BMC.Username, Password: password, Fingerprint: n.BMC.Fingerprint, Serial: n.Serial,
-			Waiting: one.waiting, Attributes: bios.Wanted(c.Classes[n.Class].BIOS),
+			Deep: deep, Waiting: one.waiting, Attributes: bios.Wanted(c.Classes[n.Class].BIOS),
 		})
 		if err != nil {
 			errs = append(errs, err)

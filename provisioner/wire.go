@@ -47,6 +47,7 @@ type Options struct {
 	Image     string // digest of a built image to use; empty is the one that the inputs here give
 	Parallel  int    // steps at once
 	Look      bool   // nothing is to be done: it works beside a run that has the record
+	Deep      bool   // controllers are asked for what no rule judges, too
 	Tell      func(step.Event)
 	Asking    func(observe.Asking) // hears how far a look at the controllers is; may be nil
 	Approve   func(context.Context, step.Plan, facts.Seen) error
@@ -89,7 +90,7 @@ func Load(path string) (inventory.Cluster, error) {
 func Open(c inventory.Cluster, o Options) (*Run, error) {
 	r := &Run{want: c, options: o, state: stateOf(o.Inventory), timing: report.Timing{Began: time.Now()}}
 	var err error
-	if r.controllers, err = openControllers(c, filepath.Dir(o.Inventory)); err != nil {
+	if r.controllers, err = openControllers(c, filepath.Dir(o.Inventory), o.Deep); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if err := r.remember(); err != nil {

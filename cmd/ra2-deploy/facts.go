@@ -38,7 +38,7 @@ only for hosts named by --replace, or when you agree to that one.`,
 			if p.yes || len(p.replace) > 0 {
 				return usage{errors.New("--yes and --replace belong to --pin: without it nothing is written")}
 			}
-			return withRun(cmd, args[0], flags{look: true}, func(r *work) error { return tellFacts(cmd, r, args[1:], *output, from) })
+			return withRun(cmd, args[0], flags{look: true, deep: true}, func(r *work) error { return tellFacts(cmd, r, args[1:], *output, from) })
 		},
 	}
 	cmd.Flags().BoolVar(&from, "from", false, "say of each part what told it")

@@ -28,6 +28,7 @@ type flags struct {
 	parallel int
 	yes      bool
 	look     bool   // nothing is to be done
+	deep     bool   // controllers are asked for what no rule judges, too
 	ask      string // what a person is asked to approve of
 	again    string // the command that goes on after a run that was cut short
 }
@@ -80,7 +81,7 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 	}
 	defer shown.watch()()
 	w.Run, err = provisioner.Open(cluster, provisioner.Options{
-		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel, Look: f.look, Asking: newAsking(cmd.ErrOrStderr()).tell,
+		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel, Look: f.look, Deep: f.deep, Asking: newAsking(cmd.ErrOrStderr()).tell,
 		Approve: func(ctx context.Context, p step.Plan, seen facts.Seen) error {
 			return approve(cmd, f, cluster.Name, p, seen)
 		},

@@ -35,7 +35,6 @@ type Config struct {
 	ConnectTimeout time.Duration // of one TCP and TLS handshake; default 10 s
 	RequestTimeout time.Duration // of one try; default 60 s
 	RetryBudget    time.Duration // of all tries of one request together; default 2 min
-	LookTimeout    time.Duration // of one look at all facts; default 5 min
 	PowerTimeout   time.Duration // for a change of the power state; default 5 min
 	Poll           time.Duration // between two looks at the power state; default 2 s
 
@@ -96,7 +95,6 @@ func New(cfg Config) (*Client, error) {
 	cfg.ConnectTimeout = orDuration(cfg.ConnectTimeout, 10*time.Second)
 	cfg.RequestTimeout = orDuration(cfg.RequestTimeout, time.Minute)
 	cfg.RetryBudget = orDuration(cfg.RetryBudget, 2*time.Minute)
-	cfg.LookTimeout = orDuration(cfg.LookTimeout, 5*time.Minute)
 	cfg.PowerTimeout = orDuration(cfg.PowerTimeout, 5*time.Minute)
 	cfg.Poll = orDuration(cfg.Poll, 2*time.Second)
 	c := &Client{cfg: cfg, queue: make(chan struct{}, 1)}

@@ -20,8 +20,6 @@ const (
 // Err and the rest is still there; the error is for a controller that can't be
 // spoken to at all.
 func (c *Client) Facts(ctx context.Context) (facts.BMC, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.LookTimeout)
-	defer cancel()
 	ctx = context.WithValue(ctx, allowanceKey{}, &allowance{maxRequests})
 	done, err := c.speak(ctx)
 	if err != nil {
@@ -59,12 +57,17 @@ type look struct {
 // hides all: no answer, or a login that is refused.
 func (l *look) note(err error) error {
 	var e *Error
-	if err == nil || !errors.As(err, &e) || e.Status == 401 || e.Status == 0 && !errors.Is(err, errTooMany) {
+	one := errors.As(err, new(*partError)) || errors.Is(err, errTooMany) || errors.As(err, &e) && e.Status != 0 && e.Status != 401
+	if !one {
 		return err
 	}
 	l.missing = append(l.missing, err.Error())
 	return nil
 }
+
+// partError is a resource that isn't what it should be: one part is missing,
+// not all.
+type partError struct{ error }
 
 // partial notes that more of a list may be there than will be told.
 func (l *look) partial(list string) {
@@ -104,7 +107,7 @@ func each[T any](ctx context.Context, l *look, list string, collection path, use
 		var one T
 		if err == nil {
 			if err = decode(raw, &one); err != nil {
-				err = &Error{Host: l.cfg.Host, Method: "GET", Path: string(p), Status: 200, Err: err}
+				err = &partError{l.fail("GET", string(p), err)}
 			}
 		}
 		if err != nil {

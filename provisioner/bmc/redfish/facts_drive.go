@@ -160,11 +160,13 @@ func eachRef[T any](ctx context.Context, l *look, list string, holder path, r re
 		err := l.member(ctx, raw, func(p path, body []byte, err error) error {
 			var one T
 			if err == nil {
-				err = decode(body, &one)
+				if err = decode(body, &one); err != nil {
+					err = &partError{l.fail("GET", string(p), err)}
+				}
 			}
 			if err != nil {
 				l.partial(list)
-				return l.note(l.fail("GET", string(p), err))
+				return l.note(err)
 			}
 			return use(p, one)
 		})

@@ -17,8 +17,10 @@ var ethernetWord = regexp.MustCompile(`(\d+(?:/\d+)*)\s?(?:G[Bb][Aa][Ss][Ee]|GbE
 // gigabitWord finds "Gigabit", "10-Gigabit".
 var gigabitWord = regexp.MustCompile(`(?i)(?:(\d+)[ -]?)?gigabit`)
 
-// ethernetSpeeds are those of IEEE 802.3, in Gb/s.
-var ethernetSpeeds = []float64{1, 10, 25, 40, 50, 100, 200, 400, 800}
+// isSpeed reports whether Ethernet has this speed, in Gb/s (IEEE 802.3).
+func isSpeed(gbps float64) bool {
+	return slices.Contains([]float64{1, 10, 25, 40, 50, 100, 200, 400, 800}, gbps)
+}
 
 // part is the beginning of a part number and the speed of each of its ports,
 // from the data sheets of the vendors. Chips that come in cards of several
@@ -61,7 +63,7 @@ func wordSpeed(name string) float64 {
 	best := 0.0
 	for _, m := range ethernetWord.FindAllStringSubmatch(name, -1) {
 		for _, digits := range strings.Split(m[1], "/") {
-			if v, err := strconv.ParseFloat(digits, 64); err == nil && slices.Contains(ethernetSpeeds, v) {
+			if v, err := strconv.ParseFloat(digits, 64); err == nil && isSpeed(v) {
 				best = max(best, v)
 			}
 		}
@@ -69,7 +71,7 @@ func wordSpeed(name string) float64 {
 	if m := gigabitWord.FindStringSubmatch(name); best == 0 && m != nil {
 		if v, err := strconv.ParseFloat(m[1], 64); err != nil {
 			best = 1
-		} else if slices.Contains(ethernetSpeeds, v) {
+		} else if isSpeed(v) {
 			best = v
 		}
 	}
