@@ -17,6 +17,7 @@ import (
 type controller struct {
 	client *redfish.Client
 	mu     sync.Mutex
+	notice string       // what a person should know and what ends nothing
 	tell   func(string) // hears what the client waits for; nil is nobody
 }
 
@@ -34,7 +35,7 @@ func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]
 		one := &controller{}
 		one.client, err = redfish.New(redfish.Config{
 			Host: n.Name, URL: n.BMC.URL, Username: n.BMC.Username, Password: password, Fingerprint: n.BMC.Fingerprint, Serial: n.Serial,
-			Deep: deep, Waiting: one.waiting, Attributes: bios.Wanted(c.Classes[n.Class].BIOS),
+			Deep: deep, Waiting: one.waiting, Notice: one.note, Attributes: bios.Wanted(c.Classes[n.Class].BIOS),
 		})
 		if err != nil {
 			errs = append(errs, err)
@@ -63,6 +64,27 @@ func closeControllers(ctx context.Context, all map[string]*controller) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// note keeps what a person should know of this controller.
+func (c *controller) note(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.notice = text
+}
+
+// Notices returns what a person should know of the controllers and what ended
+// nothing, by host.
+func (r *Run) Notices() map[string]string {
+	out := map[string]string{}
+	for host, c := range r.controllers {
+		c.mu.Lock()
+		if c.notice != "" {
+			out[host] = host + ": " + c.notice
+		}
+		c.mu.Unlock()
+	}
+	return out
 }
 
 func (c *controller) waiting(w redfish.Wait) {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -76,10 +75,10 @@ func tellFacts(cmd *cobra.Command, r *work, only []string, as format, from bool)
 		fmt.Fprint(out, strings.Join(pages, "\n"))
 	}
 	words := map[string]string{}
-	for name, b := range maps.All(seen) {
+	for name, b := range seen {
 		words[name] = b.Err
 	}
-	return errors.Join(err, report.Unreached(names, words))
+	return errors.Join(err, report.Unreached(words))
 }
 
 // choose returns the nodes of these names, or all, in the order of the

@@ -38,9 +38,10 @@ func TestMain(m *testing.M) {
 //	exits N ra2-deploy …   run it and want this exit status
 //	edit FILE OLD NEW      replace text in a file
 //	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on, slow and lag (milliseconds),
-//	                       certificate (a new one, valid for so long); its pin becomes $NAME_pin
+//	                       basic (no refuses basic authentication), certificate (a new one, valid for so long); its pin becomes $NAME_pin
 //	asked NAME             wait until its controller got a request
 //	changed NAME           wait until its controller got one that changes something
+//	loggedin NAME          wait until its controller opened a session
 //	nosessions             want that no controller has an open session
 //	unplug NAME            take its controller from the network
 //	bmclog NAME…           print the requests that a controller got: method, path, status
@@ -74,7 +75,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "bmclog": bmcLog,
-			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "nosessions": noSessions,
+			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "loggedin": loggedIn, "nosessions": noSessions,
 		},
 	})
 }
@@ -249,6 +250,11 @@ func asked(ts *testscript.TestScript, neg bool, args []string) {
 func changed(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, neg, args, 1, "changed NAME")
 	await(ts, args[0], func(s *server) chan struct{} { return s.wrote })
+}
+
+func loggedIn(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "loggedin NAME")
+	await(ts, args[0], func(s *server) chan struct{} { return s.opened })
 }
 
 func await(ts *testscript.TestScript, name string, what func(*server) chan struct{}) {

@@ -74,12 +74,10 @@ func (p pinning) agree(cmd *cobra.Command, all []report.Certificate) (map[string
 		pins  = map[string]string{}
 		fresh []report.Certificate
 		kept  distrust
-		names []string
 		words = map[string]string{}
 		ask   = newAsker(cmd)
 	)
 	for _, s := range all {
-		names = append(names, s.Host)
 		switch {
 		case s.Err != nil:
 			words[s.Host] = s.Err.Error()
@@ -87,7 +85,7 @@ func (p pinning) agree(cmd *cobra.Command, all []report.Certificate) (map[string
 			fresh = append(fresh, s)
 		}
 	}
-	errs := []error{report.Unreached(names, words)}
+	errs := []error{report.Unreached(words)}
 	switch err := p.agreeFresh(ask, len(fresh)); {
 	case err != nil:
 		errs = append(errs, err)

@@ -43,18 +43,20 @@ type server struct {
 	http   *httptest.Server
 	called chan struct{} // holds something once a request came
 	wrote  chan struct{} // holds something once a request changed the machine
+	opened chan struct{} // holds something once a session was opened
 
-	mu  sync.Mutex
+	mu   sync.Mutex
 	cfg  bmc.Config
 	ctl  *bmc.Controller
 	cert tls.Certificate
+	only bool // sessions are the only way in: basic authentication is refused
 	log  bytes.Buffer
 }
 
 func newRack() (*rack, error) {
 	r := &rack{}
 	for i, name := range []string{"cp-a", "cp-b", "cp-c"} {
-		s := &server{name: name, number: 11 + i, called: make(chan struct{}, 1), wrote: make(chan struct{}, 1)}
+		s := &server{name: name, number: 11 + i, called: make(chan struct{}, 1), wrote: make(chan struct{}, 1), opened: make(chan struct{}, 1)}
 		cert, pin, err := bmc.SelfSigned(netip.MustParseAddr("127.0.0.1"))
 		if err != nil {
 			return nil, err
@@ -111,6 +113,8 @@ func (r *rack) change(name string, settings []string) error {
 			cfg.Faults.Slow = n
 		case "lag":
 			cfg.Lag = time.Duration(n) * time.Millisecond
+		case "basic":
+			s.onlySessions(value == "no")
 		case "certificate":
 			if err := s.certify(value); err != nil {
 				return err
@@ -181,7 +185,23 @@ func (s *server) certify(validity string) error {
 // ServeHTTP implements http.Handler.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mark(s.called)
+	s.mu.Lock()
+	only := s.only
+	s.mu.Unlock()
+	if _, _, basic := r.BasicAuth(); basic && only {
+		// OpenBMC answers so when the owner switched basic authentication off
+		// (its Oem AuthMethods), also to the right password.
+		fmt.Fprintf(s, `{"method":%q,"path":%q,"status":401}`+"\n", r.Method, r.URL.Path)
+		http.Error(w, `{"error":{"message":"basic authentication is disabled"}}`, http.StatusUnauthorized)
+		return
+	}
 	s.controller().ServeHTTP(w, r)
+}
+
+func (s *server) onlySessions(only bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.only = only
 }
 
 func mark(c chan struct{}) {
@@ -199,6 +219,9 @@ func (s *server) Write(line []byte) (int, error) {
 	}
 	if !r.reads() {
 		mark(s.wrote)
+	}
+	if r.Method == http.MethodPost && r.Status == http.StatusCreated {
+		mark(s.opened)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -96,6 +96,7 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	err = do(w)
+	fmt.Fprint(cmd.ErrOrStderr(), report.Notices(w.Notices()))
 	if err == nil || !w.acted {
 		return err
 	}

@@ -102,9 +102,9 @@ func causesOf(all []rules.Finding) []cause {
 	return out
 }
 
-// own matches what is each host's own in a sentence: addresses, ports, and
-// fingerprints.
-var own = regexp.MustCompile(`https?://\S+|\[[0-9a-fA-F:.%]+\](:\d+)?|\d+\.\d+\.\d+\.\d+(:\d+)?|[0-9a-fA-F]{32,}`)
+// own matches what is each host's own in a sentence: addresses, ports,
+// fingerprints and dates.
+var own = regexp.MustCompile(`\d{4}-\d\d-\d\d|https?://\S+|\[[0-9a-fA-F:.%]+\](:\d+)?|\d+\.\d+\.\d+\.\d+(:\d+)?|[0-9a-fA-F]{32,}`)
 
 // common returns a finding without what is its host's own.
 func common(f rules.Finding) rules.Finding {

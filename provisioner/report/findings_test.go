@@ -121,11 +121,17 @@ func TestUnreached(t *testing.T) {
 		"a": "a: BMC: GET /redfish/v1/: dial tcp 10.17.1.1:443: connection refused", "b": "b: BMC: 401 Unauthorized",
 		"c": "c: BMC: GET /redfish/v1/: dial tcp 10.17.1.3:443: connection refused",
 	}
-	err := report.Unreached([]string{"a", "b", "c", "d"}, words)
+	err := report.Unreached(words)
 	same(t, err.Error(), "a, c, for example a: BMC: GET /redfish/v1/: dial tcp 10.17.1.1:443: connection refused\nb: BMC: 401 Unauthorized")
-	if err := report.Unreached([]string{"d"}, words); err != nil {
+	if err := report.Unreached(map[string]string{"d": ""}); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestNotices(t *testing.T) {
+	same(t, report.Notices(map[string]string{"b": "b: expired on 2025-01-01", "a": "a: expired on 2024-12-31", "c": "c: no disk"}),
+		"note: a, b, for example a: expired on 2024-12-31\nnote: c: no disk\n")
+	same(t, report.Notices(nil), "")
 }
 
 func TestAsking(t *testing.T) {

@@ -40,6 +40,7 @@ type Config struct {
 
 	Observe func(Exchange) // called after each try, in order; may be nil
 	Waiting func(Wait)     // called when the client begins or goes on to wait; may be nil
+	Notice  func(string)   // called, once for each, with what a person should know and what ends nothing; may be nil
 }
 
 // Exchange is one try of one request.

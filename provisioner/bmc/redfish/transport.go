@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -37,7 +38,7 @@ func (c *Client) plain() *http.Client {
 		Transport: &observed{c.cfg.Observe, &http.Transport{
 			DialContext:         dialer.DialContext,
 			TLSHandshakeTimeout: c.cfg.ConnectTimeout,
-			TLSClientConfig:     pinned(c.cfg.Fingerprint),
+			TLSClientConfig:     pinned(c.cfg.Fingerprint, c.cfg.Notice),
 			DisableCompression:  true,
 			MaxConnsPerHost:     1,
 			IdleConnTimeout:     30 * time.Second,
@@ -82,23 +83,42 @@ func (o *observed) CloseIdleConnections() {
 }
 
 // pinned trusts the one certificate with this fingerprint, or what the
-// system's roots say when there is none.
-func pinned(fingerprint string) *tls.Config {
+// system's roots say when there is none. A pin counts more than a date: most
+// controllers never renew the certificate that they made for themselves, and
+// some begin with a clock of 1970. That is told, once.
+func pinned(fingerprint string, notice func(string)) *tls.Config {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if fingerprint == "" {
 		return cfg
 	}
+	var once sync.Once
 	cfg.InsecureSkipVerify = true // VerifyConnection below is stricter than a chain of trust
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {
 		if len(s.PeerCertificates) == 0 {
 			return errors.New("the BMC shows no certificate")
 		}
-		if got := fingerprintOf(s.PeerCertificates[0]); got != fingerprint {
+		cert := s.PeerCertificates[0]
+		if got := fingerprintOf(cert); got != fingerprint {
 			return &pinError{want: fingerprint, got: got}
+		}
+		if text := dated(cert, time.Now()); text != "" && notice != nil {
+			once.Do(func() { notice(text) })
 		}
 		return nil
 	}
 	return cfg
+}
+
+// dated says what is wrong with the dates of a certificate, or nothing.
+func dated(cert *x509.Certificate, now time.Time) string {
+	const pin = "; it is the pinned one, and that counts"
+	switch {
+	case now.After(cert.NotAfter):
+		return "the BMC's certificate expired on " + cert.NotAfter.Format(time.DateOnly) + pin
+	case now.Before(cert.NotBefore):
+		return "the BMC's certificate is not valid before " + cert.NotBefore.Format(time.DateOnly) + pin
+	}
+	return ""
 }
 
 func fingerprintOf(cert *x509.Certificate) string {
