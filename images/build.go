@@ -25,8 +25,8 @@ const (
 	packageRecipe   = 1
 	programRecipe   = 1
 	containerRecipe = 2
-	dataRecipe      = 2
-	imageRecipe     = 1
+	dataRecipe      = 3
+	imageRecipe     = 2
 )
 
 // builder is one build: what is wanted, from what, where to.

@@ -76,6 +76,9 @@ func fillStore(ctx context.Context, containerd, ctr, root string, archives map[s
 	if err == nil {
 		err = s.packedLayers(func(digest string) error { return os.Remove(filepath.Join(s.blobs(), digest)) })
 	}
+	if err == nil {
+		err = settleStore(root)
+	}
 	if err != nil {
 		return fmt.Errorf("fill the image store: %w", err)
 	}

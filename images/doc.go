@@ -46,6 +46,10 @@
 // the tree was made: the manifest lists their versions, and a tree is made anew
 // when its list changes or its folder is removed. One process builds at a time.
 //
+// The same inputs give the same bytes, whenever and wherever they are built
+// (Check proves it): every time stamp is disk.Epoch, every identifier comes from
+// the inputs, and what a program writes in its own order is written anew in ours.
+//
 // Building needs root, because files of the system belong to their owners.
 // Nothing is mounted.
 package images

@@ -137,6 +137,14 @@ func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manif
 	if err := disk.ESP(ctx, parts.ESP, b.inputs, esp); err != nil {
 		return err
 	}
+	m.Parts = map[string]string{}
+	for name, file := range map[string]string{disk.NameESP: parts.ESP, disk.NameRoot: parts.Root, disk.NameData: parts.Data} {
+		digest, err := digestFile(file)
+		if err != nil {
+			return err
+		}
+		m.Parts[name] = digest
+	}
 	return compress(filepath.Join(out, FileImage), parts, m)
 }
 

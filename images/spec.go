@@ -37,6 +37,8 @@ type Manifest struct {
 	Packages          []string `json:"packages"`          // "name version", installed and unpacked
 	Inputs            string   `json:"inputs"`            // digest of all that the image was built from
 	Dir               string   `json:"-"`                 // folder of the files
+
+	Parts map[string]string `json:"parts"` // name of a partition to the sha256 of its content, in hex
 }
 
 // Names of the files in an image's folder.

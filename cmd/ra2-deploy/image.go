@@ -17,8 +17,11 @@ func imageCommand() *cobra.Command {
 }
 
 func imageBuildCommand() *cobra.Command {
-	var cache string
-	var output *format
+	var (
+		cache  string
+		check  bool
+		output *format
+	)
 	cmd := &cobra.Command{
 		Use:   "build INVENTORY",
 		Short: "Build the image that an inventory wants, or find it built (root)",
@@ -36,7 +39,11 @@ by its digest, and built again only when an input changes.`,
 				return err
 			}
 			began := time.Now()
-			m, err := images.Build(cmd.Context(), spec, cache, func(p images.Progress) {
+			build := images.Build
+			if check {
+				build = images.Check
+			}
+			m, err := build(cmd.Context(), spec, cache, func(p images.Progress) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %s\n", time.Since(began).Seconds(), p)
 			})
 			if err != nil {
@@ -47,10 +54,14 @@ by its digest, and built again only when an input changes.`,
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "image sha256:%s\n  %s, kernel %s, Kubernetes %s\n  %d MB, %d MB to send; in %s, after %s\n", m.Digest, m.Distribution,
 				m.KernelRelease, orNone(m.KubernetesVersion), m.RawBytes/1e6, m.CompressedBytes/1e6, m.Dir, time.Since(began).Round(time.Second))
+			if check {
+				fmt.Fprintln(cmd.OutOrStdout(), "  built again from nothing: the same bytes")
+			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&cache, "cache", defaultCache(), "directory that holds built images (environment: RA2_CACHE)")
+	cmd.Flags().BoolVar(&check, "check", false, "build once more, from nothing in an empty cache, and compare the bytes")
 	output = addFormat(cmd)
 	return cmd
 }

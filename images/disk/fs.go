@@ -19,7 +19,7 @@ import (
 func Programs() map[string]string {
 	return map[string]string{
 		"mkfs.vfat": "dosfstools", "mcopy": "mtools", "mmd": "mtools",
-		"mkfs.erofs": "erofs-utils", "mke2fs": "e2fsprogs", "syslinux": "syslinux",
+		"mkfs.erofs": "erofs-utils", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "syslinux": "syslinux",
 	}
 }
 
@@ -95,10 +95,43 @@ func Ext4(ctx context.Context, out, seed, label, dir string) error {
 			"-O", "64bit,metadata_csum,^orphan_file,^metadata_csum_seed", "-L", label, "-U", id,
 			"-E", "hash_seed=" + id + ",root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard", "-d", dir, out},
 	})
+	if err == nil {
+		err = sameTimes(ctx, out, dir)
+	}
 	if err != nil {
 		return fmt.Errorf("make data file system: %w", err)
 	}
 	return nil
+}
+
+// sameTimes gives everything in an ext4 file system that was made of the tree
+// at dir the time of the image. mke2fs before 1.47.1 takes the times of the
+// files of the tree, and nobody can set the change time of those.
+func sameTimes(ctx context.Context, image, dir string) error {
+	script := image + ".debugfs"
+	defer os.Remove(script)
+	var text strings.Builder
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		inside := "/" + strings.TrimPrefix(strings.TrimPrefix(path, dir), "/")
+		if strings.ContainsAny(inside, "\"\n") {
+			return fmt.Errorf("%q has a name that debugfs can't read", inside)
+		}
+		for _, field := range []string{"atime", "ctime", "mtime"} {
+			fmt.Fprintf(&text, "set_inode_field \"%s\" %s @%s\n", inside, field, Epoch)
+		}
+		return nil
+	})
+	if err == nil {
+		err = os.WriteFile(script, []byte(text.String()), 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = command.Run(ctx, command.Command{Args: []string{"debugfs", "-w", "-f", script, image}, Env: []string{"E2FSPROGS_FAKE_TIME=" + Epoch}})
+	return err
 }
 
 func allocate(file string, size int64) error {

@@ -1,11 +1,13 @@
 package disk
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // need skips when programs are missing.
@@ -57,9 +59,13 @@ func TestESP(t *testing.T) {
 func TestExt4(t *testing.T) {
 	need(t, "mke2fs", "e2fsck", "debugfs")
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "tree/var-log/a"), "log")
+	write(t, filepath.Join(dir, "tree/var-log/a file"), "log")
 	var images [2]string
 	for i := range images {
+		at := time.Date(2026, 5, i+1, 0, 0, 0, 0, time.UTC)
+		if err := os.Chtimes(filepath.Join(dir, "tree/var-log/a file"), at, at); err != nil {
+			t.Fatal(err)
+		}
 		images[i] = filepath.Join(dir, "data"+string(rune('0'+i)))
 		if err := Ext4(t.Context(), images[i], "seed", NameData, filepath.Join(dir, "tree")); err != nil {
 			t.Fatal(err)
@@ -68,9 +74,22 @@ func TestExt4(t *testing.T) {
 	if out, err := exec.Command("e2fsck", "-fn", images[0]).CombinedOutput(); err != nil {
 		t.Errorf("e2fsck: %v: %s", err, out)
 	}
-	out, err := exec.Command("debugfs", "-R", "cat /var-log/a", images[0]).Output()
+	out, err := exec.Command("debugfs", "-R", `cat "/var-log/a file"`, images[0]).Output()
 	if err != nil || string(out) != "log" {
 		t.Errorf("content: %q, %v", out, err)
+	}
+	for _, path := range []string{"/", "/var-log", "/var-log/a file"} {
+		out, err := exec.Command("debugfs", "-R", `stat "`+path+`"`, images[1]).Output()
+		if err != nil || strings.Count(string(out), "0x6955b900") != 4 { // ctime, atime, mtime, crtime
+			t.Errorf("times of %s: %v\n%s", path, err, out)
+		}
+	}
+	a, err := os.ReadFile(images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(images[1]); err != nil || !bytes.Equal(a, b) {
+		t.Errorf("the same tree gave other bytes (%v)", err)
 	}
 }
 
