@@ -36,6 +36,7 @@ type Config struct {
 	RequestTimeout time.Duration // of one try; default 60 s
 	RetryBudget    time.Duration // of all tries of one request together; default 2 min
 	PowerTimeout   time.Duration // for a change of the power state; default 5 min
+	MediaTimeout   time.Duration // for virtual media to be read back; default 1 min
 	Poll           time.Duration // between two looks at the power state; default 2 s
 
 	Observe func(Exchange) // called after each try, in order; may be nil
@@ -77,6 +78,11 @@ type Client struct {
 	heard   time.Time // when it said so, by our clock
 	system  string    // path of the ComputerSystem
 	systems string    // path of the collection
+	serial  string    // of the system that was found first; another one is not ours
+	table   []quirk
+	habits  *manners // what the quirk table says; nil before the first change
+	stale   bool     // an answer was lost: the controller may have restarted into another firmware
+	pace    pace
 }
 
 // New returns a client; nothing is sent before the first operation.
@@ -97,8 +103,9 @@ func New(cfg Config) (*Client, error) {
 	cfg.RequestTimeout = orDuration(cfg.RequestTimeout, time.Minute)
 	cfg.RetryBudget = orDuration(cfg.RetryBudget, 2*time.Minute)
 	cfg.PowerTimeout = orDuration(cfg.PowerTimeout, 5*time.Minute)
+	cfg.MediaTimeout = orDuration(cfg.MediaTimeout, time.Minute)
 	cfg.Poll = orDuration(cfg.Poll, 2*time.Second)
-	c := &Client{cfg: cfg, queue: make(chan struct{}, 1)}
+	c := &Client{cfg: cfg, queue: make(chan struct{}, 1), table: quirks()}
 	c.http = c.retrying()
 	return c, nil
 }
@@ -110,14 +117,26 @@ func orDuration(d, instead time.Duration) time.Duration {
 	return d
 }
 
-// speak takes the right to speak and returns how to give it back.
+// speak takes the right to speak and returns how to give it back. It begins an
+// operation: what was learnt of a controller that was gone since is learnt anew.
 func (c *Client) speak(ctx context.Context) (func(), error) {
 	select {
 	case c.queue <- struct{}{}:
+		if c.stale {
+			c.forget()
+		}
 		return func() { <-c.queue }, nil
 	case <-ctx.Done():
 		return nil, c.fail("", "", ctx.Err())
 	}
+}
+
+// forget drops all that may be otherwise after a restart of the controller into
+// another firmware: its root, the paths, the version that the quirks depend on.
+// The session stays; one that the controller forgot is refused and made anew.
+func (c *Client) forget() {
+	c.root, c.system, c.systems, c.habits, c.stale = nil, "", "", nil, false
+	c.etags, c.form, c.flat = etagAsGiven, 0, false
 }
 
 // Close ends the session. It works with a context that has ended already, so

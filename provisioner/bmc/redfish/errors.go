@@ -1,8 +1,10 @@
 package redfish
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,6 +18,7 @@ type Error struct {
 	Message      string // the controller's own words, shortened, without secrets
 	Hint         string // what to do next; may be empty
 	Err          error  // why there was no answer; nil when there was one
+	body         []byte // of the refusal, for message ids
 }
 
 // Error tells host, request, status and the controller's words.
@@ -54,6 +57,58 @@ func (e *Error) Temporary() bool {
 	return e.Status >= 500 && e.Status != http.StatusNotImplemented
 }
 
+// says reports whether the refusal holds a message id or words. Registries
+// differ in prefix and version, so a part of the id is enough.
+func (e *Error) says(part string) bool {
+	return bytes.Contains(bytes.ToLower(e.body), bytes.ToLower([]byte(part)))
+}
+
+// Why a controller doesn't do what it is asked for, where the caller may find
+// another way.
+var (
+	ErrUnsupported = errors.New("not supported by this BMC")
+	ErrNotKept     = errors.New("accepted by the BMC and not kept")
+	ErrLicense     = errors.New("the BMC lacks a licence")
+
+	errLost = errors.New("the answer was lost") // the request may have been carried out
+)
+
+// reason is an error in its own words that is one of the above.
+type reason struct {
+	kind  error
+	text  string
+	cause error // may be nil
+}
+
+func (r *reason) Error() string { return r.text }
+
+// Unwrap returns the kind and the cause.
+func (r *reason) Unwrap() []error {
+	if r.cause == nil {
+		return []error{r.kind}
+	}
+	return []error{r.kind, r.cause}
+}
+
+func because(kind error, format string, args ...any) error {
+	return &reason{kind: kind, text: fmt.Sprintf(format, args...)}
+}
+
+// unsupported marks the refusal of a value that a controller doesn't take.
+func unsupported(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Err != nil {
+		return err
+	}
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity, http.StatusNotImplemented:
+		marked := *e
+		marked.Err = because(ErrUnsupported, "the BMC doesn't take it")
+		return &marked
+	}
+	return err
+}
+
 const (
 	hintUnreachable = "look whether the BMC has power and whether this machine reaches its network"
 	hintCredentials = "correct the credentials that the inventory refers to; no further request is sent, so that the account isn't locked"
@@ -69,7 +124,7 @@ func (c *Client) fail(method, path string, err error) *Error {
 
 // refusal turns an answer into an error.
 func (c *Client) refusal(method, path string, a answer) *Error {
-	e := &Error{Host: c.cfg.Host, Method: method, Path: path, Status: a.status, Message: c.redact(a.message())}
+	e := &Error{Host: c.cfg.Host, Method: method, Path: path, Status: a.status, Message: c.redact(a.message()), body: a.body[:min(len(a.body), 4096)]}
 	if a.status == http.StatusUnauthorized {
 		e.Hint = "look at the credentials that the inventory refers to"
 	}

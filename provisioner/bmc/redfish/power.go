@@ -126,7 +126,17 @@ func (c *Client) reset(ctx context.Context, to Power) error {
 	if port == "" {
 		port = "443"
 	}
-	b := &bridge{client: c, ctx: ctx}
+	root, err := c.service(ctx)
+	if err != nil {
+		return err
+	}
+	b := &bridge{client: c, ctx: ctx, root: root.raw}
+	if b.systems = strings.TrimSuffix(c.systems, "/"); b.systems != "" {
+		b.only, err = c.onlyOurs()
+	}
+	if err != nil {
+		return c.fail("", "", err)
+	}
 	conn := bmclib.New("https://"+strings.TrimSuffix(u.Host, ":"+u.Port()), "by", "session", logr.Discard(),
 		bmclib.WithHttpClient(&http.Client{Transport: b}), bmclib.WithPort(port),
 		bmclib.WithUseBasicAuth(true), bmclib.WithEtagMatchDisabled(true))
@@ -148,6 +158,10 @@ type bridge struct {
 	client *Client
 	ctx    context.Context // of the one operation that this bridge lives for
 	lost   error           // the last request that failed or was refused
+
+	root    []byte // the service root, as it was read
+	systems string // path of the collection of systems, which is answered with only
+	only    []byte
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -164,11 +178,10 @@ func (b *bridge) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	p := strings.TrimSuffix(r.URL.Path, "/")
 	if r.Method == http.MethodGet && p == rootPath {
-		return respond(r, answer{status: http.StatusOK, body: c.root.raw}), nil
+		return respond(r, answer{status: http.StatusOK, body: b.root}), nil
 	}
-	if r.Method == http.MethodGet && p == strings.TrimSuffix(c.systems, "/") {
-		data, err := c.onlyOurs()
-		return respond(r, answer{status: http.StatusOK, body: data}), err
+	if r.Method == http.MethodGet && p == b.systems {
+		return respond(r, answer{status: http.StatusOK, body: b.only}), nil
 	}
 	a, err := c.exchange(b.ctx, r.Method, r.URL.RequestURI(), nil, body)
 	if err != nil {

@@ -30,6 +30,7 @@ type serviceRoot struct {
 			Levels  flag `json:"Levels"`
 		} `json:"ExpandQuery"`
 	} `json:"ProtocolFeaturesSupported"`
+	Oem json.RawMessage `json:"Oem"`
 	raw []byte
 }
 

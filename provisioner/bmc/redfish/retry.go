@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,14 +20,15 @@ import (
 type class string
 
 const (
-	fine      class = ""
-	final     class = "refused"                   // asking again gives the same
-	dialing   class = "no connection"             // the request was never sent
-	dropped   class = "connection dropped"        // sent, and the answer is lost
-	hanging   class = "no answer in time"         //
-	busy      class = "the BMC is busy"           // 429, 503
-	changing  class = "the host is in transition" // 409, or "in POST"
-	stumbling class = "the BMC has an error"      // 500, 502, 504
+	fine        class = ""
+	final       class = "refused"                   // asking again gives the same
+	dialing     class = "no connection"             // refused: the request was never sent
+	unreachable class = "no connection in time"     // the same; TCP itself tried for all of ConnectTimeout
+	dropped     class = "connection dropped"        // sent, and the answer is lost
+	hanging     class = "no answer in time"         //
+	busy        class = "the BMC is busy"           // 429, 503
+	changing    class = "the host is in transition" // 409, or "in POST"
+	stumbling   class = "the BMC has an error"      // 500, 502, 504
 )
 
 // patience is the number of tries of each class; the retry budget bounds all.
@@ -34,6 +36,8 @@ func patience(k class) int {
 	switch k {
 	case dialing, hanging:
 		return 2
+	case unreachable:
+		return 1
 	case dropped, stumbling:
 		return 4
 	case busy, changing:
@@ -58,6 +62,7 @@ func (c *Client) retrying() *retryablehttp.Client {
 	r.RetryMax = 1000 // CheckRetry and the budget decide
 	r.RetryWaitMin, r.RetryWaitMax = min(time.Second, c.cfg.Poll), min(15*time.Second, 10*c.cfg.Poll)
 	r.CheckRetry = c.again
+	r.Backoff = c.pause
 	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	return r
 }
@@ -76,7 +81,7 @@ func (c *Client) again(ctx context.Context, resp *http.Response, err error) (boo
 	if k == fine || k == final {
 		return false, err
 	}
-	if method := methodOf(resp, err); method == http.MethodPost && k != dialing || method == http.MethodDelete {
+	if method := methodOf(resp, err); method == http.MethodPost && k != dialing && k != unreachable || method == http.MethodDelete {
 		return false, err
 	}
 	state, ok := ctx.Value(retriesKey{}).(*retries)
@@ -91,8 +96,40 @@ func (c *Client) again(ctx context.Context, resp *http.Response, err error) (boo
 	if state.tries[k] >= patience(k) {
 		return false, err
 	}
+	if after := retryAfter(said.header); time.Now().Add(after).After(state.deadline) {
+		return false, err // it asks for more patience than there is: its own words now, not later
+	}
 	c.wait(Wait{For: "an answer of the BMC", Last: fmt.Sprintf("%s, try %d", k, state.tries[k]), Deadline: state.deadline, Next: "the step fails with the BMC's last words"})
 	return true, nil
+}
+
+// pause is how long to wait before the next try: what the controller asks for
+// (RFC 9110 section 10.2.3), else longer with each try, and never less than the
+// gap that this firmware needs after it was busy.
+func (c *Client) pause(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+	d := retryablehttp.DefaultBackoff(least, most, attempt, nil)
+	if resp == nil {
+		return d
+	}
+	if after := retryAfter(resp.Header); after > 0 {
+		d = after
+	}
+	if c.habits != nil && resp.StatusCode >= http.StatusInternalServerError {
+		d = max(d, c.habits.gap)
+	}
+	return d
+}
+
+// retryAfter reads Retry-After, which is seconds or a date; 0 is none.
+func retryAfter(h http.Header) time.Duration {
+	said := h.Get("Retry-After")
+	if n, err := strconv.ParseInt(said, 10, 32); err == nil {
+		return max(0, time.Duration(n)*time.Second)
+	}
+	if at, err := http.ParseTime(said); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
 }
 
 // peek returns the beginning of a refusal and leaves the answer as it was.
@@ -141,6 +178,10 @@ func status(err error) class {
 	}
 	if _, ok := trust(err); ok {
 		return final
+	}
+	var never *unreachableError
+	if errors.As(err, &never) {
+		return unreachable
 	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {

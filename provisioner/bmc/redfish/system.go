@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -36,6 +37,7 @@ type computerSystem struct {
 	PCIeDevices        refs             `json:"PCIeDevices"`
 	SecureBoot         link             `json:"SecureBoot"`
 	Bios               link             `json:"Bios"`
+	VirtualMedia       link             `json:"VirtualMedia"`
 	Links              struct {
 		Chassis   []link `json:"Chassis"`
 		ManagedBy []link `json:"ManagedBy"`
@@ -57,6 +59,8 @@ type boot struct {
 	Target  text   `json:"BootSourceOverrideTarget"`
 	Mode    text   `json:"BootSourceOverrideMode"`
 	Targets []text `json:"BootSourceOverrideTarget@Redfish.AllowableValues"`
+	Order   []text `json:"BootOrder"`
+	Options link   `json:"BootOptions"`
 }
 
 // settings is the annotation that names where changes are written (DSP0266,
@@ -141,8 +145,31 @@ func (c *Client) read(ctx context.Context) (computerSystem, string, error) {
 	}
 	var s computerSystem
 	etag, err := c.get(ctx, p, &s)
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound {
+		c.forget() // another firmware names it otherwise
+		if p, err = c.find(ctx); err == nil {
+			etag, err = c.get(ctx, p, &s)
+		}
+	}
+	if err != nil {
+		return s, etag, err
+	}
 	s.Path = p
-	return s, etag, err
+	return s, etag, c.ours(s)
+}
+
+// ours refuses a system that is not the one of the beginning: the controller
+// was swapped, or its address is another machine's now.
+func (c *Client) ours(s computerSystem) error {
+	if c.serial == "" {
+		c.serial = string(s.SerialNumber)
+	}
+	if s.SerialNumber == "" || strings.EqualFold(c.serial, string(s.SerialNumber)) {
+		return nil
+	}
+	return &Error{Host: c.cfg.Host, Method: http.MethodGet, Path: string(s.Path), Err: fmt.Errorf(
+		"the system's serial number was %q and is %q", c.serial, s.SerialNumber),
+		Hint: "look whether another machine has this BMC's address now"}
 }
 
 // glance is read for those who only look: a system that was read to find it

@@ -32,17 +32,13 @@ func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
 // plain returns the HTTP client below the retries: one connection, no proxy,
 // no compression (it makes a strong ETag weak on some controllers).
 func (c *Client) plain() *http.Client {
-	dialer := &net.Dialer{Timeout: c.cfg.ConnectTimeout}
 	return &http.Client{
 		Timeout: c.cfg.RequestTimeout,
 		Transport: &observed{c.cfg.Observe, &http.Transport{
-			DialContext:         dialer.DialContext,
-			TLSHandshakeTimeout: c.cfg.ConnectTimeout,
-			TLSClientConfig:     pinned(c.cfg.Fingerprint, c.cfg.Notice),
-			DisableCompression:  true,
-			MaxConnsPerHost:     1,
-			IdleConnTimeout:     30 * time.Second,
-			TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
+			DialTLSContext:     c.connect(pinned(c.cfg.Fingerprint, c.cfg.Notice)),
+			DisableCompression: true,
+			MaxConnsPerHost:    1,
+			IdleConnTimeout:    30 * time.Second,
 		}},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {
 			if len(via) > 3 || next.URL.Host != via[0].URL.Host || next.URL.Scheme != "https" || next.Method != http.MethodGet {
@@ -51,6 +47,31 @@ func (c *Client) plain() *http.Client {
 			return nil
 		},
 	}
+}
+
+// connect makes one connection, TCP and TLS together within ConnectTimeout:
+// a controller that is dead costs the run no more than that.
+func (c *Client) connect(trust *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+	trust.NextProtos = []string{"http/1.1"}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		bound, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+		defer cancel()
+		conn, err := (&tls.Dialer{Config: trust}).DialContext(bound, network, address)
+		if err != nil && bound.Err() != nil && ctx.Err() == nil {
+			return nil, &unreachableError{address, c.cfg.ConnectTimeout}
+		}
+		return conn, err
+	}
+}
+
+// unreachableError is a controller that made no connection in time.
+type unreachableError struct {
+	address string
+	after   time.Duration
+}
+
+func (e *unreachableError) Error() string {
+	return fmt.Sprintf("no connection to %s within %s", e.address, e.after)
 }
 
 // observed tells an observer of each try.
@@ -171,16 +192,23 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 		req.Header.Set("Content-Type", "application/json")
 	}
 	c.authorize(req.Request)
+	if err := c.pace.wait(ctx); err != nil {
+		return answer{}, c.fail(method, path, err)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil && ctx.Err() != nil && parent.Err() == nil && state.last.status != 0 {
 		return state.last, nil // the budget ended: what the controller said last counts
 	}
 	if err != nil {
+		c.stale = true
 		e := c.fail(method, path, errors.New(c.redact(err.Error())))
 		e.Err = unwrapTo(err, e.Err)
+		if k := status(err); parent.Err() == nil && (k == dropped || k == hanging) {
+			e.Err = &reason{errLost, e.Err.Error(), e.Err}
+		}
 		if hint, ok := trust(err); ok {
 			e.Hint = hint
-		} else if status(err) == dialing {
+		} else if k := status(err); k == dialing || k == unreachable {
 			e.Hint = hintUnreachable
 		}
 		return answer{}, e
@@ -188,6 +216,7 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
+		c.stale = true
 		return answer{}, c.fail(method, path, err)
 	}
 	return answer{resp.StatusCode, resp.Header, data}, nil
