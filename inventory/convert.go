@@ -147,6 +147,7 @@ func (c *converter) classes(written map[string]v1alpha1.Class) map[string]Class 
 			Profile:   or(class.Profile, "basic"),
 			BIOS:      c.bios(path+".bios", class.BIOS),
 			HugePages: class.HugePages,
+			Edge:      class.Edge,
 		}
 	}
 	if _, ok := out[defaultClass]; !ok {

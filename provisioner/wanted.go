@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -51,7 +52,26 @@ func (r *Run) wanted(files imageFiles, seen facts.Seen) (plan.Want, error) {
 
 // judge holds what was seen against RA2's minimums and against the inventory.
 func (r *Run) judge(seen facts.Seen) []rules.Finding {
-	return rules.Judge(r.want, seen, time.Now())
+	return rules.Judge(r.want, switches(seen), time.Now())
+}
+
+// switches adds what the firmware's settings say of SMT where nobody else does.
+func switches(seen facts.Seen) facts.Seen {
+	hosts := maps.Clone(seen.Hosts)
+	for name, h := range hosts {
+		on, attribute := bios.State(bios.SMT, h.BMC)
+		if h.BMC.SMT != nil || on == nil {
+			continue
+		}
+		h.BMC.SMT, h.BMC.From = on, maps.Clone(h.BMC.From)
+		if h.BMC.From == nil {
+			h.BMC.From = map[string]string{}
+		}
+		h.BMC.From["smt"] = "BIOS attribute " + attribute
+		hosts[name] = h
+	}
+	seen.Hosts = hosts
+	return seen
 }
 
 // methods returns the ways to boot a host, best first: the inventory's own,

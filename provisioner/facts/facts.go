@@ -43,6 +43,29 @@ type BMC struct {
 	BootTargets  []string             `json:"bootTargets,omitempty"`  // what BootSourceOverrideTarget may be
 }
 
+// Numbers returns all serial numbers by which the controller knows the machine.
+func (b BMC) Numbers() []string {
+	if len(b.Serials) == 0 && b.Serial != "" {
+		return []string{b.Serial}
+	}
+	return b.Serials
+}
+
+// Agrees reports whether controller and machine tell one identity: a serial
+// number or the UUID is the same. On a Dell the machine tells the service tag,
+// which the controller tells beside its system's number. It isn't known where
+// one of them tells no serial number.
+func (h Host) Agrees() (known, same bool) {
+	if SameUUID(h.BMC.UUID, h.Agent.UUID) {
+		return true, true
+	}
+	for _, n := range h.BMC.Numbers() {
+		known = known || Told(n)
+		same = same || SameName(n, h.Agent.Serial)
+	}
+	return known && Told(h.Agent.Serial), same
+}
+
 // Firmware is one firmware and its version.
 type Firmware struct {
 	Name    string `json:"name"` // "BMC", "BIOS"
@@ -77,7 +100,10 @@ type Agent struct {
 	Image      string    `json:"image,omitempty"` // digest of the image on the disk it runs from
 	Generation string    `json:"generation,omitempty"`
 	Phase      string    `json:"phase,omitempty"`    // the kubeadm phase last done
-	Hardware   *Hardware `json:"hardware,omitempty"` // what the machine sees of itself; nil when it did not tell
+	Hardware   *Hardware `json:"hardware,omitempty"` // what the machine sees of itself, in this run or in an earlier one; nil when it never told
+	Told       time.Time `json:"told,omitzero"`      // when it told its hardware
+	Serial     string    `json:"serial,omitempty"`   // what it says of itself beside its hardware: the system's serial number
+	UUID       string    `json:"uuid,omitempty"`     // and UUID (SMBIOS type 1)
 }
 
 // Member is the host as a node of the cluster, from the Kubernetes API.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -79,13 +80,19 @@ func (c Catalogue) Row(id string) (Row, bool) {
 	return c.Rows[i], true
 }
 
-// Threshold returns a number that a requirement sets.
+// Threshold returns a number that a requirement sets. A name with a point is
+// one inside another: "edge_exception.sockets_min".
 func (c Catalogue) Threshold(id, name string) (float64, error) {
 	row, ok := c.Row(id)
 	if !ok {
 		return 0, fmt.Errorf("the catalogue has no requirement %s", id)
 	}
-	switch n := row.Thresholds[name].(type) {
+	var value any = row.Thresholds
+	for part := range strings.SplitSeq(name, ".") {
+		inside, _ := value.(map[string]any)
+		value = inside[part]
+	}
+	switch n := value.(type) {
 	case uint64:
 		return float64(n), nil
 	case int64:

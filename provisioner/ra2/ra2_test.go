@@ -32,7 +32,9 @@ func TestCatalogue(t *testing.T) {
 	}{
 		{"ra2.ch.008", "sockets_min", 2}, {"ra2.ch.008", "cores_per_socket_min", 20}, {"ra2.ch.010", "local_fs_gb_min", 320},
 		{"ra2.ch.012", "ram_gb_min", 32}, {"ra2.ch.013", "nic_ports_min", 4}, {"ra2.ch.014", "port_speed_gbps_min", 10},
-		{"ra2.ch.015", "port_speed_gbps_min", 25}, {"ra2.ch.016", "pcie_slots_min", 8},
+		{"ra2.ch.015", "port_speed_gbps_min", 25}, {"ra2.ch.016", "pcie_slots_min", 8}, {"ra2.ch.016", "pcie_gen_min", 3}, {"ra2.ch.016", "lanes_min", 8},
+		{"ra2.ch.004", "threads_per_core", 2}, {"ra2.ch.012", "overhead_gb_i_cap_015", 16},
+		{"ra2.ch.008", "edge_exception.sockets_min", 1}, {"ra2.ch.008", "edge_exception.cores_per_socket_min", 1},
 	} {
 		if got, err := c.Threshold(want.id, want.name); err != nil || got != want.value {
 			t.Errorf("%s %s = %v, %v; want %v", want.id, want.name, got, err, want.value)

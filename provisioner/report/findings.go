@@ -87,7 +87,7 @@ func causesOf(all []rules.Finding) []cause {
 	at := map[rules.Finding]int{}
 	var out []cause
 	for _, f := range all {
-		if f.Passes() && f.Verdict != rules.Waived {
+		if slices.Contains([]rules.Verdict{rules.Pass, rules.NotApplicable, rules.Planned}, f.Verdict) {
 			continue
 		}
 		key := common(f)

@@ -8,17 +8,29 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
 
-// finding judges a count of things that are good, or that can't be told,
-// against a minimum.
-func finding(requirement, want, got, where string, good, untold int, minimum float64) Finding {
-	f := Finding{Requirement: requirement, Verdict: Fail, Want: want, Got: got, Where: where}
+// tally counts parts that are good, and parts of which that can't be told.
+type tally struct{ good, untold int }
+
+// add counts one part.
+func (t *tally) add(good, known bool) {
 	switch {
-	case float64(good) >= minimum:
-		f.Verdict = Pass
-	case float64(good+untold) >= minimum:
-		f.Verdict = Unknown
+	case !known:
+		t.untold++
+	case good:
+		t.good++
 	}
-	return f
+}
+
+// against judges a tally by a minimum. A list that nobody told, or not to its
+// end, may hold any number more.
+func (t tally) against(least float64, whole bool) Verdict {
+	switch {
+	case float64(t.good) >= least:
+		return Pass
+	case !whole, float64(t.good+t.untold) >= least:
+		return Unknown
+	}
+	return Fail
 }
 
 // number returns a threshold of the catalogue. One that is missing makes a
@@ -31,98 +43,101 @@ func (s subject) number(id, name string) float64 {
 	return n
 }
 
-// sriov is ra2.ch.002: servers behind high-performance nodes have network
-// cards that can do SR-IOV.
-func (s subject) sriov() Finding {
-	const id = "ra2.ch.002"
-	can, untold := 0, 0
-	for _, p := range s.bmc.Ports {
-		if p.SRIOV == nil {
-			untold++
-		} else if *p.SRIOV {
-			can++
-		}
-	}
-	if len(s.bmc.Ports) == 0 {
-		untold = 1
-	}
-	f := finding(id, "a network card that can do SR-IOV", fmt.Sprintf("%d ports that can, %d that don't tell", can, untold), "NetworkAdapter Controllers", can, untold, 1)
-	if s.class.Profile != "high-performance" {
-		f.Verdict, f.Got = NotApplicable, "profile "+s.class.Profile
-	}
-	return f
-}
-
-// smt is ra2.ch.004: SMT is switched on in the BIOS. A class that wants it on
-// has it switched on, and read back, before anything is installed.
-func (s subject) smt() Finding {
-	f := Finding{Requirement: "ra2.ch.004", Verdict: Unknown, Want: fmt.Sprintf("%.0f threads for each core", s.number("ra2.ch.004", "threads_per_core")), Where: "Processor TotalThreads"}
-	cores, threads := 0, 0
-	for _, p := range s.bmc.Processors {
-		cores, threads = cores+p.Cores, threads+p.Threads
-	}
-	f.Got = fmt.Sprintf("%d threads for %d cores", threads, cores)
-	wanted := s.class.BIOS.SMT
+// where names what told some parts: all of a few, and how many more.
+func where(from []string, orElse string) string {
+	names := slices.Compact(slices.Sorted(slices.Values(from)))
+	names = slices.DeleteFunc(names, func(s string) bool { return s == "" })
+	const few = 2
 	switch {
-	case wanted != nil && !*wanted:
-		f.Verdict, f.Got = Fail, "the class of this node wants smt: disabled"
-	case cores > 0 && float64(threads) >= float64(cores)*s.number("ra2.ch.004", "threads_per_core"):
-		f.Verdict = Pass
-	case wanted != nil:
-		f.Verdict = Planned
-		f.Got += "; the class wants smt: enabled"
-	case cores > 0 && threads > 0:
-		f.Verdict = Fail
-		f.Got += "; write bios: {smt: enabled} into the class, or waive it where the processor has no SMT"
+	case len(names) == 0:
+		return orElse
+	case len(names) > few+1:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 	}
-	return f
+	return strings.Join(names, ", ")
 }
 
-// sockets is ra2.ch.008: two or more sockets with 20 or more cores each.
+// scalar names what told a single value.
+func (s subject) scalar(name, orElse string) string { return where([]string{s.hw.From[name]}, orElse) }
+
+// sockets is ra2.ch.008: two or more sockets with 20 or more cores each; one
+// with one for hosts of which the inventory says that they are of the edge.
 func (s subject) sockets() Finding {
 	const id = "ra2.ch.008"
-	sockets, cores := s.number(id, "sockets_min"), s.number(id, "cores_per_socket_min")
-	good, untold := 0, 0
-	var got []string
-	for _, p := range s.bmc.Processors {
-		switch {
-		case p.Cores == 0:
-			untold++
+	least := ""
+	if s.class.Edge {
+		least = "edge_exception."
+	}
+	sockets, cores := s.number(id, least+"sockets_min"), s.number(id, least+"cores_per_socket_min")
+	var t tally
+	var got, from []string
+	for _, p := range s.hw.Processors {
+		t.add(float64(p.Cores) >= cores, p.Cores > 0)
+		from = append(from, p.From)
+		if p.Cores == 0 {
 			got = append(got, "?")
-		case float64(p.Cores) >= cores:
-			good++
-			got = append(got, fmt.Sprint(p.Cores))
-		default:
-			got = append(got, fmt.Sprint(p.Cores))
+			continue
 		}
+		got = append(got, fmt.Sprint(p.Cores))
 	}
-	if len(s.bmc.Processors) == 0 {
-		untold = int(sockets)
+	f := Finding{
+		Requirement: id, Verdict: t.against(sockets, s.hw.Processors != nil && s.hw.Whole("processors")), Where: where(from, "Processors"),
+		Want: fmt.Sprintf("%s with %.0f or more cores in each", plural(int(sockets), "socket"), cores),
+		Got:  fmt.Sprintf("%s (cores: %s)", plural(len(s.hw.Processors), "socket"), strings.Join(got, ", ")),
 	}
-	f := finding(id, fmt.Sprintf("%.0f sockets with %.0f cores each", sockets, cores),
-		fmt.Sprintf("%s (cores: %s)", plural(len(s.bmc.Processors), "socket"), strings.Join(got, ", ")), "Processors", good, untold, sockets)
-	if f.Verdict == Pass && good+untold < len(s.bmc.Processors) {
+	switch {
+	case s.hw.Processors == nil:
+		f.Got = "nobody tells of processors"
+	case f.Verdict == Pass && t.good+t.untold < len(s.hw.Processors):
 		f.Verdict = Fail // "in each": a third, smaller one counts
+	case f.Verdict == Pass && t.untold > 0:
+		f.Verdict = Unknown
+	}
+	if s.class.Edge {
+		f.Want += " (the class says edge: true)"
 	}
 	return f
 }
 
-// systemDisk is ra2.ch.010: 320 GB of local filesystem. GB is 10^9 bytes. The
-// operating system comes on top and takes less than 4 GB of an image.
+// solidState is ra2.ch.009, a should: the system disk, which holds the
+// container images, the kubelet and etcd, is a solid-state drive.
+func (s subject) solidState() Finding {
+	f := Finding{Requirement: "ra2.ch.009", Verdict: Unknown, Want: "a solid-state drive as system disk", Got: "nobody tells what kind of disk " + s.node.Disk.String() + " is", Where: "Storage Drives"}
+	if d, ok := s.systemDrive(); ok && d.Media != "" {
+		f.Verdict, f.Got, f.Where = Fail, d.Media, where([]string{d.From}, f.Where)
+		if d.Media == "SSD" {
+			f.Verdict = Pass
+		}
+	}
+	return f
+}
+
+// systemDisk is ra2.ch.010: 320 GB of local filesystem, on the one disk that
+// holds the node's file systems. GB is 10^9 bytes. The operating system comes
+// on top and takes less than 4 GB of an image.
 func (s subject) systemDisk() Finding {
 	const id = "ra2.ch.010"
 	least := s.number(id, "local_fs_gb_min")
-	f := Finding{Requirement: id, Verdict: Unknown, Want: fmt.Sprintf("a system disk of %.0f GB", least), Got: "the BMC doesn't tell of disk " + s.node.Disk.String(), Where: "Storage Drives"}
-	i := slices.IndexFunc(s.bmc.Drives, func(d facts.Drive) bool { return isDisk(s.node.Disk, d) })
-	if i < 0 || s.bmc.Drives[i].Bytes == 0 {
+	f := Finding{Requirement: id, Verdict: Unknown, Want: fmt.Sprintf("a system disk of %.0f GB", least), Got: "nobody tells the size of disk " + s.node.Disk.String(), Where: "Storage Drives"}
+	d, ok := s.systemDrive()
+	if !ok || d.Bytes == 0 {
 		return f
 	}
-	size := float64(s.bmc.Drives[i].Bytes) / 1e9
-	f.Verdict, f.Got = Fail, fmt.Sprintf("%.0f GB", size)
+	size := float64(d.Bytes) / 1e9
+	f.Verdict, f.Got, f.Where = Fail, fmt.Sprintf("%.0f GB", size), where([]string{d.From}, f.Where)
 	if size >= least {
 		f.Verdict = Pass
 	}
 	return f
+}
+
+// systemDrive is the disk that the inventory names.
+func (s subject) systemDrive() (facts.Drive, bool) {
+	i := slices.IndexFunc(s.hw.Drives, func(d facts.Drive) bool { return isDisk(s.node.Disk, d) })
+	if i < 0 {
+		return facts.Drive{}, false
+	}
+	return s.hw.Drives[i], true
 }
 
 // memory is ra2.ch.012: 32 GB or more. Memory is told in GiB and the
@@ -130,72 +145,42 @@ func (s subject) systemDisk() Finding {
 func (s subject) memory() Finding {
 	const id = "ra2.ch.012"
 	least := s.number(id, "ram_gb_min")
-	f := Finding{Requirement: id, Verdict: Unknown, Want: fmt.Sprintf("%.0f GB of memory", least), Got: "the BMC doesn't tell", Where: "MemorySummary"}
-	if s.bmc.MemoryGiB == nil {
+	f := Finding{Requirement: id, Verdict: Unknown, Want: fmt.Sprintf("%.0f GB of memory", least), Got: "nobody tells", Where: s.scalar("memoryGiB", "MemorySummary")}
+	if s.hw.MemoryGiB == nil {
 		return f
 	}
-	gb := *s.bmc.MemoryGiB * (1 << 30) / 1e9
-	f.Verdict, f.Got = Fail, fmt.Sprintf("%.1f GB", gb)
+	gb := s.memoryGB()
+	f.Verdict, f.Got = Fail, fmt.Sprintf("%.1f GB (%.4g GiB)", gb, *s.hw.MemoryGiB)
 	if gb >= least {
 		f.Verdict = Pass
 	}
 	return f
 }
 
-// ports is ra2.ch.013: four or more NIC ports.
-func (s subject) ports() Finding {
-	const id = "ra2.ch.013"
-	least, untold := s.number(id, "nic_ports_min"), 0
-	if len(s.bmc.Ports) == 0 {
-		untold = int(least)
-	}
-	return finding(id, fmt.Sprintf("%.0f network ports", least), fmt.Sprintf("%d", len(s.bmc.Ports)), "NetworkAdapters", len(s.bmc.Ports), untold, least)
-}
-
-// speed is ra2.ch.014 (basic, 10 Gb/s) and ra2.ch.015 (high-performance,
-// 25 Gb/s). "The NIC ports" are read as the four that ra2.ch.013 asks for;
-// slower ports beside them do no harm.
-func (s subject) speed(id, profile string) Finding {
-	least, count := s.number(id, "port_speed_gbps_min"), s.number("ra2.ch.013", "nic_ports_min")
-	fast, untold := 0, 0
-	for _, p := range s.bmc.Ports {
-		if p.SpeedGbps == nil {
-			untold++
-		} else if *p.SpeedGbps >= least {
-			fast++
-		}
-	}
-	if len(s.bmc.Ports) == 0 {
-		untold = int(count)
-	}
-	f := finding(id, fmt.Sprintf("%.0f ports of %.0f Gb/s", count, least), fmt.Sprintf("%d ports that fast, %d that don't tell", fast, untold), "NetworkAdapters", fast, untold, count)
-	if s.class.Profile != profile {
-		f.Verdict, f.Got = NotApplicable, "profile "+s.class.Profile
-	}
-	return f
-}
+func (s subject) memoryGB() float64 { return *s.hw.MemoryGiB * (1 << 30) / 1e9 }
 
 // slots is ra2.ch.016: eight or more PCIe slots, Gen3 or newer, eight lanes
-// or more.
+// or more, filled or empty.
 func (s subject) slots() Finding {
 	const id = "ra2.ch.016"
 	least, generation, lanes := s.number(id, "pcie_slots_min"), s.number(id, "pcie_gen_min"), s.number(id, "lanes_min")
-	good, untold := 0, 0
-	for _, slot := range s.bmc.Slots {
+	var t tally
+	var from []string
+	for _, slot := range s.hw.Slots {
+		large := float64(slot.Generation) >= generation && float64(slot.Lanes) >= lanes
 		small := slot.Generation > 0 && float64(slot.Generation) < generation || slot.Lanes > 0 && float64(slot.Lanes) < lanes
-		switch {
-		case small:
-		case slot.Generation == 0 || slot.Lanes == 0:
-			untold++
-		default:
-			good++
-		}
+		t.add(large, large || small && !slot.AtLeast)
+		from = append(from, slot.From)
 	}
-	if s.bmc.Slots == nil {
-		untold = int(least)
+	f := Finding{
+		Requirement: id, Verdict: t.against(least, s.hw.Slots != nil && s.hw.Whole("slots")), Where: where(from, "Chassis PCIeSlots"),
+		Want: fmt.Sprintf("%.0f PCIe slots of Gen%.0f or newer with %.0f or more lanes", least, generation, lanes),
+		Got:  fmt.Sprintf("%d such slots of %d, %d that don't tell", t.good, len(s.hw.Slots), t.untold),
 	}
-	return finding(id, fmt.Sprintf("%.0f slots of PCIe Gen%.0f x%.0f", least, generation, lanes),
-		fmt.Sprintf("%d such slots of %d, %d that don't tell", good, len(s.bmc.Slots), untold), "Chassis PCIeSlots", good, untold, least)
+	if s.hw.Slots == nil {
+		f.Got = "nobody tells of slots"
+	}
+	return f
 }
 
 // plural counts things in words: "1 socket", "2 sockets".

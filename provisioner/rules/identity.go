@@ -13,15 +13,16 @@ import (
 // disks that the BMC doesn't tell of are not applicable here: the host's own
 // DHCP request and the installer prove them before anything is written.
 func (s subject) identity() []Finding {
-	return []Finding{s.serial(), s.bootPort(), s.disk()}
+	all := []Finding{s.serial(), s.bootPort(), s.disk()}
+	if s.host.Agent.Serial != "" {
+		all = append(all, s.sameMachine())
+	}
+	return all
 }
 
 func (s subject) serial() Finding {
 	f := Finding{Requirement: Identity, Verdict: Fail, Want: "serial number " + s.node.Serial, Where: "ComputerSystem SerialNumber"}
-	numbers := s.bmc.Serials
-	if len(numbers) == 0 && s.bmc.Serial != "" {
-		numbers = []string{s.bmc.Serial}
-	}
+	numbers := s.host.BMC.Numbers()
 	f.Got = strings.Join(numbers, ", ")
 	switch {
 	case s.node.Serial == "":
@@ -34,19 +35,36 @@ func (s subject) serial() Finding {
 	return f
 }
 
+// sameMachine compares what the machine said of itself with what its BMC says:
+// a cable in the wrong port would have one host written by the power of another.
+func (s subject) sameMachine() Finding {
+	a, numbers := s.host.Agent, s.host.BMC.Numbers()
+	f := Finding{
+		Requirement: Identity, Verdict: Fail, Want: "BMC and machine to be one: " + strings.Join(numbers, ", "),
+		Got: "the machine says that its serial number is " + a.Serial, Where: "SMBIOS type 1",
+	}
+	switch known, same := s.host.Agrees(); {
+	case same:
+		f.Verdict = Pass
+	case !known:
+		f.Verdict, f.Got = NotApplicable, "one of them tells no serial number"
+	}
+	return f
+}
+
 func (s subject) bootPort() Finding {
-	f := Finding{Requirement: Identity, Verdict: Fail, Want: "a network port with MAC " + s.node.Boot.MAC, Where: "NetworkAdapters"}
-	var told []string
-	for _, p := range s.bmc.Ports {
+	f := Finding{Requirement: Identity, Verdict: Fail, Want: "a network port with MAC " + s.node.Boot.MAC}
+	var told, from []string
+	for _, p := range s.hw.Ports {
 		if p.MAC != "" {
-			told = append(told, p.MAC)
+			told, from = append(told, p.MAC), append(from, p.From)
 		}
 	}
-	f.Got = strings.Join(told, ", ")
-	switch {
-	case slices.Contains(told, s.node.Boot.MAC):
-		f.Verdict = Pass
-	case len(told) < len(s.bmc.Ports) || len(told) == 0:
+	f.Got, f.Where = strings.Join(told, ", "), where(from, "NetworkAdapters")
+	switch i := slices.Index(told, s.node.Boot.MAC); {
+	case i >= 0:
+		f.Verdict, f.Where = Pass, where(from[i:i+1], "NetworkAdapters")
+	case len(told) < len(s.hw.Ports) || len(told) == 0 || !s.hw.Whole("ports"):
 		f.Verdict, f.Got = NotApplicable, "the BMC doesn't tell all MACs"
 	}
 	return f
@@ -55,10 +73,10 @@ func (s subject) bootPort() Finding {
 func (s subject) disk() Finding {
 	f := Finding{Requirement: Identity, Verdict: Fail, Want: "a disk with " + s.node.Disk.String(), Where: "Storage Drives"}
 	told := 0
-	var got []string
-	for _, d := range s.bmc.Drives {
+	var got, from []string
+	for _, d := range s.hw.Drives {
 		if isDisk(s.node.Disk, d) {
-			f.Verdict, f.Got = Pass, fmt.Sprintf("%s, %s, %.0f GB", d.Name, d.Model, float64(d.Bytes)/1e9)
+			f.Verdict, f.Where, f.Got = Pass, where([]string{d.From}, f.Where), fmt.Sprintf("%s, %s, %.0f GB", d.Name, d.Model, float64(d.Bytes)/1e9)
 			return f
 		}
 		name := d.Serial
@@ -67,11 +85,11 @@ func (s subject) disk() Finding {
 		}
 		if name != "" {
 			told++
-			got = append(got, name)
+			got, from = append(got, name), append(from, d.From)
 		}
 	}
-	f.Got = strings.Join(got, ", ")
-	if told == 0 || told < len(s.bmc.Drives) {
+	f.Got, f.Where = strings.Join(got, ", "), where(from, f.Where)
+	if told == 0 || told < len(s.hw.Drives) || !s.hw.Whole("drives") {
 		f.Verdict, f.Got = NotApplicable, "the BMC doesn't tell of all disks"
 	}
 	return f

@@ -4,7 +4,6 @@
 package rules
 
 import (
-	"slices"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
@@ -44,15 +43,22 @@ type Finding struct {
 	Reason      string    `json:"reason,omitempty"` // of the waiver
 }
 
-// Passes reports whether the work may begin in spite of this finding.
-func (f Finding) Passes() bool { return f.Verdict != Fail && f.Verdict != Unknown }
+// Passes reports whether the work may begin in spite of this finding. What RA2
+// only recommends (should, may) is told and stops nothing.
+func (f Finding) Passes() bool {
+	return !f.open() || f.Level == ra2.Should || f.Level == ra2.May
+}
+
+// open reports whether the requirement is not met, as far as is known.
+func (f Finding) open() bool { return f.Verdict == Fail || f.Verdict == Unknown }
 
 // subject is one host under judgement.
 type subject struct {
 	catalogue ra2.Catalogue
 	node      inventory.Node
 	class     inventory.Class
-	bmc       facts.BMC
+	host      facts.Host
+	hw        facts.Hardware // of the host, by all that told
 }
 
 // Judge returns the findings of all hosts, in the order of the inventory. A
@@ -64,13 +70,14 @@ func Judge(want inventory.Cluster, seen facts.Seen, now time.Time) []Finding {
 	}
 	var all []Finding
 	for _, n := range want.Nodes {
-		s := subject{catalogue, n, want.Classes[n.Class], seen.Hosts[n.Name].BMC}
+		h := seen.Hosts[n.Name]
+		s := subject{catalogue, n, want.Classes[n.Class], h, h.Hardware()}
 		for _, f := range s.judge() {
 			f.Host = n.Name
 			if row, ok := catalogue.Row(f.Requirement); ok {
 				f.Title, f.Level = row.Title, row.Level
 			}
-			if w, ok := want.Waived(f.Requirement, n.Name, now); ok && !f.Passes() {
+			if w, ok := want.Waived(f.Requirement, n.Name, now); ok && f.open() {
 				f.Verdict, f.Reason = Waived, w.Reason
 			}
 			all = append(all, f)
@@ -80,15 +87,25 @@ func Judge(want inventory.Cluster, seen facts.Seen, now time.Time) []Finding {
 }
 
 func (s subject) judge() []Finding {
-	if !s.bmc.Reached {
-		got := s.bmc.Err
+	if !s.host.BMC.Reached {
+		got := s.host.BMC.Err
 		if got == "" {
 			got = "it was not asked"
 		}
 		return []Finding{{Requirement: Reachable, Verdict: Unknown, Want: "an answer of the BMC at " + s.node.BMC.URL, Got: got, Where: "Redfish"}}
 	}
-	return slices.Concat(s.identity(), []Finding{
-		s.sriov(), s.smt(), s.sockets(), s.systemDisk(), s.memory(), s.ports(),
-		s.speed("ra2.ch.014", "basic"), s.speed("ra2.ch.015", "high-performance"), s.slots(),
-	})
+	rows := []func() []Finding{
+		s.identity, s.hugePages, one(s.sriov), s.functions, one(s.smt), one(s.virtual("ra2.ch.005")), one(s.dualStack), one(s.sockets),
+		one(s.solidState), one(s.systemDisk), one(s.virtual("ra2.ch.011")), one(s.memory), one(s.ports),
+		one(s.speed("ra2.ch.014", "basic")), one(s.speed("ra2.ch.015", highPerformance)), one(s.slots), one(s.afxdp), one(s.numa),
+	}
+	var all []Finding
+	for _, row := range rows {
+		all = append(all, row()...)
+	}
+	return all
+}
+
+func one(row func() Finding) func() []Finding {
+	return func() []Finding { return []Finding{row()} }
 }
