@@ -114,8 +114,8 @@ func common(f rules.Finding) rules.Finding {
 		}
 		return own.ReplaceAllString(s, "·")
 	}
-	f.Want, f.Got, f.Where = strip(f.Want), strip(f.Got), strip(f.Where)
-	f.Host = ""
+	f.Want, f.Got = strip(f.Want), strip(f.Got)
+	f.Host, f.Where = "", "" // the place of a fact is no cause: ids of chassis and slots differ within a rack
 	return f
 }
 
@@ -192,7 +192,7 @@ func group(g []cause) string {
 			who = Count(len(c.hosts), "host")
 		}
 		same := c.Finding
-		same.Host = ""
+		same.Host, same.Where = "", ""
 		if c.others > 0 || many && common(c.Finding) != same {
 			example = "for example " + c.Host + ": "
 		}
