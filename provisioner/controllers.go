@@ -136,3 +136,9 @@ func (c *controller) SetBIOS(ctx context.Context, attributes map[string]any) err
 	_, err := c.client.SetBIOS(ctx, attributes)
 	return err
 }
+
+// BIOSJob tells how the job of the last SetBIOS stands.
+func (c *controller) BIOSJob(ctx context.Context) (said string, failed bool, err error) {
+	j, err := c.client.BIOSJob(ctx)
+	return j.String(), j.State == redfish.JobFailed, err
+}

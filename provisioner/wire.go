@@ -29,6 +29,7 @@ const DefaultCache = "/var/cache/ra2-deploy"
 const (
 	postTime  = 15 * time.Minute // from power-on to the first DHCP request: POST of a server with much memory
 	tellTime  = 5 * time.Minute  // of a controller, for all that it tells: a slow one needs seconds for each of its answers
+	lagTime   = 3 * time.Minute  // of a controller that shows old BIOS attributes of a host that has passed POST
 	helloTime = 15 * time.Second // of a running host until it says hello: its agent asks at least that often
 )
 
@@ -186,7 +187,7 @@ func (r *Run) engine(files imageFiles, signals *act.Signals) *workflow.Engine {
 		join := act.Join{Members: members, Kubeadm: members.order, Orders: r.servers, Signals: signals}
 		install := act.Install{
 			Machine: machine, Methods: r.methods, Workflow: r.workflow(files), Boots: r.servers,
-			Orders: r.servers, Signals: signals, POST: postTime,
+			Orders: r.servers, Signals: signals, POST: postTime, Lag: lagTime,
 		}
 		settle := act.Settle{Members: members, Answering: members, Orders: r.servers, IsControl: r.isControl}
 		wake := act.Wake{Machine: machine, Heard: r.servers.agent.Heard, Members: members, Signals: signals, POST: postTime}

@@ -51,6 +51,7 @@ type Install struct {
 	Orders   Orders
 	Signals  *Signals
 	POST     time.Duration // how long a host may take from power-on to its first DHCP request
+	Lag      time.Duration // how long its controller may show old BIOS attributes after that
 }
 
 // Do implements the verb. A host cut short anywhere is booted again: nothing
@@ -71,7 +72,7 @@ func (i Install) Do(ctx context.Context, s step.Step, v step.Install, report ste
 	if err := i.boot(ctx, s.Host, m, in, report); err != nil {
 		return err
 	}
-	if err := firmwareHolds(ctx, m, v.Firmware); err != nil {
+	if err := firmwareHolds(ctx, m, v.Firmware, i.Lag, report); err != nil {
 		return err
 	}
 	i.Orders.Order(s.Host, agent.Word{Install: &order})
@@ -170,27 +171,6 @@ func (i Install) speaks(ctx context.Context, in <-chan Signal, v step.Install, r
 		report(step.Event{Mark: step.MarkKernel, Note: "the installed system says hello"})
 		return true, nil
 	})
-}
-
-// firmwareHolds compares the attributes in force after POST with those that
-// were written: a controller that accepts a setting and forgets it is found here,
-// before the disk is touched.
-func firmwareHolds(ctx context.Context, m Machine, want map[string]any) error {
-	if len(want) == 0 {
-		return nil
-	}
-	got, err := m.BIOS(ctx)
-	if err != nil {
-		return fmt.Errorf("read the BIOS attributes back after POST: %w", err)
-	}
-	bad := unkept(got, want)
-	if bad == "" {
-		return nil
-	}
-	return &step.Hold{
-		Reason: "written, restarted, and still: " + bad,
-		Hint:   "the firmware accepts the setting and does not keep it; look into its setup or its job queue",
-	}
 }
 
 // first matches the first signal of one of these kinds.

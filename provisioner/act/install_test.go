@@ -27,7 +27,7 @@ func installer(s *stage) act.Install {
 		Workflow: func(_ string, v step.Install) (agent.Install, error) {
 			return agent.Install{Config: agent.NodeConfig{Generation: v.Generation}}, nil
 		},
-		Boots: s, Orders: s, Signals: &s.Signals, POST: 15 * time.Minute,
+		Boots: s, Orders: s, Signals: &s.Signals, POST: 15 * time.Minute, Lag: 3 * time.Minute,
 	}
 }
 

@@ -4,81 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
-
-// Firmware is what SetBIOS needs of a management controller.
-type Firmware interface {
-	Machine
-	// SetBIOS writes the attributes that differ from both the values in force
-	// and the pending ones, and reads the pending ones back.
-	SetBIOS(ctx context.Context, attributes map[string]any) error
-}
-
-// SetBIOS writes firmware attributes.
-type SetBIOS struct {
-	Machine func(node string) (Firmware, error)
-	POST    time.Duration // how long a restart may take
-}
-
-// Do implements the verb. Success is the value read back after POST, not a
-// job that was accepted.
-func (b SetBIOS) Do(ctx context.Context, s step.Step, v step.SetBIOS, report step.Reporter) error {
-	m, err := b.Machine(s.Host)
-	if err != nil {
-		return err
-	}
-	if err := m.SetBIOS(ctx, v.Attributes); err != nil {
-		return err
-	}
-	if !v.Restart {
-		report(step.Event{Note: "pending; the power-on that follows applies them"})
-		return nil
-	}
-	if err := m.Power(ctx, PowerCycle, noting(report)); err != nil {
-		return err
-	}
-	w := Wait{For: "the attributes to be in force after POST", Long: b.POST, Next: "the host is looked at again"}
-	return poll(ctx, w, 2*time.Second, report, func(ctx context.Context) (bool, string) {
-		got, err := m.BIOS(ctx)
-		if err != nil {
-			return false, err.Error()
-		}
-		bad := unkept(got, v.Attributes)
-		return bad == "", bad
-	})
-}
-
-// unkept tells which attributes are not what they should be; empty is none.
-// Values are compared as text: JSON knows no integers, inventories do.
-func unkept(got, want map[string]any) string {
-	var bad []string
-	for _, k := range slices.Sorted(maps.Keys(want)) {
-		if text(got[k]) != text(want[k]) {
-			bad = append(bad, fmt.Sprintf("%s is %s and should be %s", k, text(got[k]), text(want[k])))
-		}
-	}
-	return strings.Join(bad, ", ")
-}
-
-// text writes a value of an attribute; large numbers have no exponent.
-func text(v any) string {
-	switch n := v.(type) {
-	case nil:
-		return "unknown"
-	case float64:
-		return strconv.FormatFloat(n, 'f', -1, 64)
-	}
-	return fmt.Sprint(v)
-}
 
 // noting reports what a management controller waits for.
 func noting(report step.Reporter) func(string) {

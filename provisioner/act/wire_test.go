@@ -160,7 +160,7 @@ func (b *bench) install(t *testing.T, faults lab.Faults) (*lab.Controller, redfi
 	i := installer(s)
 	i.Machine = func(string) (act.Machine, error) { return h, nil }
 	i.Methods = func(string) []string { return []string{"uefi-http"} }
-	i.Boots, i.Orders, i.Signals, i.POST = b, b, &b.Signals, 20*time.Second
+	i.Boots, i.Orders, i.Signals, i.POST, i.Lag = b, b, &b.Signals, 20*time.Second, 300*time.Millisecond
 	return c, h, i.Do(t.Context(), step.Step{Host: node, Do: v}, v, s.report)
 }
 

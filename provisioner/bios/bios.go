@@ -134,9 +134,9 @@ func settle(targets []target, have facts.BMC) (map[string]any, []error) {
 		switch {
 		case locked && forced && fits, locked && !forced && !changes:
 		case locked && forced:
-			errs = append(errs, refuse(t.by, have, fmt.Errorf("attribute %s becomes %v and can't be written while %s", t.name, becomes, why)))
+			errs = append(errs, fmt.Errorf("%s: attribute %s becomes %v and can't be written while %s; change that in the class as well, or remove %s", t.by, t.name, becomes, why, t.by))
 		case locked:
-			errs = append(errs, refuse(t.by, have, fmt.Errorf("attribute %s is %v and can't be written while %s", t.name, have.BIOS[t.name], why)))
+			errs = append(errs, fmt.Errorf("%s: attribute %s is %v and can't be written while %s; change that under bios.attributes of the class, or remove %s", t.by, t.name, have.BIOS[t.name], why, t.by))
 		case changes && attribute.ReadOnly && attribute.Why == "":
 			errs = append(errs, refuse(t.by, have, fmt.Errorf("attribute %s is %v and read-only", t.name, have.BIOS[t.name])))
 		case changes || forced && !fits:

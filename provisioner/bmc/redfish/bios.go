@@ -23,9 +23,16 @@ type firmware struct {
 	now      map[string]any
 	registry string         // name of the attribute registry
 	pending  map[string]any // nil when there is no settings resource
-	at       path           // where changes are written
-	etag     string
-	onReset  bool // the apply time OnReset must be asked for
+	settings path           // the settings resource; empty when there is none
+	places   []target       // where changes may be written, best first
+	onReset  bool           // the apply time OnReset must be asked for
+	applied  settings       // what became of the last change
+}
+
+// target is a resource that takes changes.
+type target struct {
+	at   path
+	etag string
 }
 
 // value returns an attribute as it will be after the next POST.
@@ -40,7 +47,7 @@ func (f firmware) value(name string) (any, bool) {
 // SetBIOS makes attributes pending for the next POST: only those that will
 // differ then, and not at all when none does. It returns what it wrote; nil
 // means that nothing was left to write. The pending values are read back. That
-// they came in force, only the attributes after POST can prove.
+// they came in force, only the attributes after POST can prove; see BIOSJob.
 func (c *Client) SetBIOS(ctx context.Context, want map[string]any) (map[string]any, error) {
 	done, err := c.speak(ctx)
 	if err != nil {
@@ -51,21 +58,22 @@ func (c *Client) SetBIOS(ctx context.Context, want map[string]any) (map[string]a
 	if err != nil {
 		return nil, err
 	}
+	at := string(before.places[0].at)
 	change, err := before.change(want)
 	if err != nil {
-		return nil, c.fail(http.MethodGet, string(before.at), err)
+		return nil, c.fail(http.MethodGet, at, err)
 	}
 	if len(change) == 0 {
 		return nil, nil
 	}
-	body := map[string]any{"Attributes": change}
-	if before.onReset {
-		body["@Redfish.SettingsApplyTime"] = map[string]any{"ApplyTime": "OnReset"}
-	}
-	refused := c.patch(ctx, before.at, before.etag, body)
+	to, a, refused := c.writeBIOS(ctx, before, change)
 	var e *Error
 	if refused != nil && (!errors.As(refused, &e) || e.Status == 0 || e.Status == http.StatusUnauthorized) {
 		return nil, refused
+	}
+	c.job = job{before: before.applied.Time}
+	if refused == nil {
+		c.job.at = c.jobOf(a)
 	}
 	// A refusal may mean that the same values are committed already, and an
 	// acceptance may mean nothing: what is pending decides.
@@ -79,9 +87,34 @@ func (c *Client) SetBIOS(ctx context.Context, want map[string]any) (map[string]a
 		return change, nil
 	case refused != nil:
 		return nil, refused
+	case to != after.settings:
+		return change, nil // nothing shows what is pending; what is in force after POST decides
 	}
-	return nil, &Error{Host: c.cfg.Host, Method: http.MethodPatch, Path: string(before.at), Err: fmt.Errorf("accepted, and still not pending: %s", after.describe(left)),
+	return nil, &Error{Host: c.cfg.Host, Method: http.MethodPatch, Path: string(to), Err: fmt.Errorf("accepted, and still not pending: %s", after.describe(left)),
 		Hint: "look into the job queue of the BMC for a job that holds the BIOS settings"}
+}
+
+// writeBIOS sends a change to the settings resource, or to the Bios resource
+// itself where the former takes none. It returns which of them it was.
+func (c *Client) writeBIOS(ctx context.Context, f firmware, change map[string]any) (to path, a answer, err error) {
+	body := map[string]any{"Attributes": change}
+	if f.onReset {
+		body["@Redfish.SettingsApplyTime"] = map[string]any{"ApplyTime": "OnReset"}
+	}
+	for _, p := range f.places {
+		a, err = c.patched(ctx, p.at, p.etag, body)
+		var e *Error
+		if err == nil || !errors.As(err, &e) || !takesNone(e.Status) {
+			return p.at, a, err
+		}
+	}
+	return to, a, err
+}
+
+// takesNone reports whether a status says that a resource isn't there or
+// can't be written at all.
+func takesNone(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
 // change returns what of want will not be so after the next POST.
@@ -146,23 +179,33 @@ func (c *Client) firmwareAt(ctx context.Context, at path) (firmware, error) {
 	if err != nil {
 		return firmware{}, err
 	}
-	f := firmware{now: b.Attributes, registry: string(b.Registry), at: at, etag: etag, onReset: slices.Contains(b.Settings.Times, "OnReset")}
+	f := firmware{
+		now: b.Attributes, registry: string(b.Registry), places: []target{{at, etag}},
+		onReset: slices.Contains(b.Settings.Times, "OnReset"), applied: b.Settings,
+	}
 	settings := b.Settings.Object.Path
 	if settings == "" {
 		return f, nil
 	}
 	var pending bios
-	etag, err = c.get(ctx, settings, &pending)
+	a, etag, err := c.take(ctx, settings, &pending)
 	var e *Error
-	if errors.As(err, &e) && (e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotImplemented) {
+	if errors.As(err, &e) && takesNone(e.Status) {
 		return f, nil // named, and not there: changes go to the resource itself
 	}
 	if err != nil {
 		return firmware{}, err
 	}
-	f.at, f.etag, f.pending = settings, etag, pending.Attributes
+	f.settings, f.pending = settings, pending.Attributes
 	if f.pending == nil {
 		f.pending = map[string]any{}
+	}
+	// A settings resource that holds attributes takes them. An empty one may
+	// hold only what is pending (iDRAC, Supermicro), or take nothing at all: the
+	// methods that it allows tell, where it tells them.
+	allow := a.header.Get("Allow")
+	if len(f.pending) > 0 || allow == "" || strings.Contains(allow, http.MethodPatch) {
+		f.places = []target{{settings, etag}, f.places[0]}
 	}
 	return f, nil
 }
@@ -183,5 +226,6 @@ func (c *Client) BIOS(ctx context.Context) (map[string]any, error) {
 	}
 	var b bios
 	_, err = c.get(ctx, s.Bios.Path, &b)
+	c.job.applied = b.Settings
 	return b.Attributes, err
 }

@@ -83,6 +83,7 @@ type Client struct {
 	habits  *manners // what the quirk table says; nil before the first change
 	stale   bool     // an answer was lost: the controller may have restarted into another firmware
 	pace    pace
+	job     job // of the last change of BIOS attributes
 }
 
 // New returns a client; nothing is sent before the first operation.

@@ -31,9 +31,15 @@ func (r etagRung) tag(given string) string {
 // patch writes to a resource whose ETag was just read, and climbs the ladder
 // of ETags; the rung that worked is remembered.
 func (c *Client) patch(ctx context.Context, p path, etag string, body any) error {
+	_, err := c.patched(ctx, p, etag, body)
+	return err
+}
+
+// patched is patch with what the controller answered.
+func (c *Client) patched(ctx context.Context, p path, etag string, body any) (answer, error) {
 	data, err := json.Marshal(body)
 	if err != nil {
-		return c.fail(http.MethodPatch, string(p), err)
+		return answer{}, c.fail(http.MethodPatch, string(p), err)
 	}
 	sent := ""
 	for rung := c.etags; ; rung++ {
@@ -47,14 +53,14 @@ func (c *Client) patch(ctx context.Context, p path, etag string, body any) error
 		}
 		a, err := c.exchange(ctx, http.MethodPatch, string(p), header, data)
 		if err != nil {
-			return err
+			return a, err
 		}
 		if a.ok() {
 			c.etags = rung
-			return nil
+			return a, nil
 		}
 		if a.status != http.StatusPreconditionFailed || rung >= etagNone {
-			return c.refusal(http.MethodPatch, string(p), a)
+			return a, c.refusal(http.MethodPatch, string(p), a)
 		}
 		sent = match
 		// The tag may also have been stale: another client wrote meanwhile.

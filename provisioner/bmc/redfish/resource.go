@@ -109,31 +109,37 @@ var errTooMany = errors.New("not asked: one look sends no more requests")
 
 // get reads one resource and returns its ETag.
 func (c *Client) get(ctx context.Context, p path, into any) (etag string, err error) {
-	if a, ok := ctx.Value(allowanceKey{}).(*allowance); ok {
-		if a.left <= 0 {
-			return "", &Error{Host: c.cfg.Host, Method: http.MethodGet, Path: string(p), Err: errTooMany}
+	_, etag, err = c.take(ctx, p, into)
+	return etag, err
+}
+
+// take reads one resource and returns the whole answer as well.
+func (c *Client) take(ctx context.Context, p path, into any) (a answer, etag string, err error) {
+	if rest, ok := ctx.Value(allowanceKey{}).(*allowance); ok {
+		if rest.left <= 0 {
+			return a, "", &Error{Host: c.cfg.Host, Method: http.MethodGet, Path: string(p), Err: errTooMany}
 		}
-		a.left--
+		rest.left--
 	}
-	a, err := c.exchange(ctx, http.MethodGet, string(p), nil, nil)
+	a, err = c.exchange(ctx, http.MethodGet, string(p), nil, nil)
 	if err != nil {
-		return "", err
+		return a, "", err
 	}
 	if !a.ok() {
-		return "", c.refusal(http.MethodGet, string(p), a)
+		return a, "", c.refusal(http.MethodGet, string(p), a)
 	}
 	c.listen(a)
 	if err := decode(a.body, into); err != nil {
-		return "", &Error{Host: c.cfg.Host, Method: http.MethodGet, Path: string(p), Status: a.status, Message: c.redact(a.message()), Err: err}
+		return a, "", &Error{Host: c.cfg.Host, Method: http.MethodGet, Path: string(p), Status: a.status, Message: c.redact(a.message()), Err: err}
 	}
 	if tag := a.header.Get("ETag"); tag != "" {
-		return tag, nil
+		return a, tag, nil
 	}
 	var body struct {
 		Tag text `json:"@odata.etag"`
 	}
 	_ = json.Unmarshal(a.body, &body) // no tag is a tag too
-	return string(body.Tag), nil
+	return a, string(body.Tag), nil
 }
 
 // listen keeps the time that the controller said beside its answer (RFC 9110

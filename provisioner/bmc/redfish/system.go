@@ -66,8 +66,10 @@ type boot struct {
 // settings is the annotation that names where changes are written (DSP0266,
 // "Settings resources").
 type settings struct {
-	Object link   `json:"SettingsObject"`
-	Times  []text `json:"SupportedApplyTimes"`
+	Object   link      `json:"SettingsObject"`
+	Times    []text    `json:"SupportedApplyTimes"`
+	Time     text      `json:"Time"`     // of the last change that came in force, by the controller's clock
+	Messages []message `json:"Messages"` // what became of it
 }
 
 // find returns the path of the system that this client is for.

@@ -155,6 +155,7 @@ func unpack(file string) (tree, error) {
 		}
 		p := strings.TrimSuffix("/"+strings.TrimPrefix(strings.ToLower(h.Name), "./"), "/index.json")
 		if !strings.HasPrefix(p, "/redfish/v1") {
+			out[p] = body // one vendor has its registries beside /redfish/v1
 			p = "/redfish/v1" + p
 		}
 		out[p] = body
