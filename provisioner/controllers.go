@@ -25,6 +25,10 @@ type controller struct {
 // be had is told at once. Deep asks for what no rule judges, too.
 func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]*controller, error) {
 	out := map[string]*controller{}
+	wanted := map[string]func(name, display string) bool{} // by class: it holds a hundred patterns
+	for name, class := range c.Classes {
+		wanted[name] = bios.Wanted(class.BIOS)
+	}
 	var errs []error
 	for _, n := range c.Nodes {
 		password, err := reveal(n.BMC.Password, beside)
@@ -35,7 +39,7 @@ func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]
 		one := &controller{}
 		one.client, err = redfish.New(redfish.Config{
 			Host: n.Name, URL: n.BMC.URL, Username: n.BMC.Username, Password: password, Fingerprint: n.BMC.Fingerprint, Serial: n.Serial,
-			Deep: deep, Waiting: one.waiting, Notice: one.note, Attributes: bios.Wanted(c.Classes[n.Class].BIOS),
+			Deep: deep, Waiting: one.waiting, Notice: one.note, Attributes: wanted[n.Class],
 		})
 		if err != nil {
 			errs = append(errs, err)

@@ -30,19 +30,18 @@ func benchValidate(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	// A cluster has at least three control planes: one host is asked by `facts`.
-	few, err := measure(ctx, dir, 3, *delay, *runs, "facts", "n-0000")
+	one, err := measure(ctx, dir, 1, *delay, *runs)
 	if err != nil {
 		return err
 	}
-	many, err := measure(ctx, dir, *hosts, *delay, *runs, "validate", "--hardware")
+	many, err := measure(ctx, dir, *hosts, *delay, *runs)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%-26s %10s %14s %12s %10s\n", "", "wall time", "requests/host", "peak memory", "CPU time")
-	few.print("1 host", 1)
+	one.print("1 host", 1)
 	many.print(fmt.Sprintf("%d hosts", *hosts), *hosts)
-	fmt.Printf("%-26s %10.2f     (aim: at most 3)\n", "times one host alone", many.wall.Seconds()/few.wall.Seconds())
+	fmt.Printf("%-26s %10.2f     (aim: at most 3)\n", "times one host alone", many.wall.Seconds()/one.wall.Seconds())
 	return sushy(ctx, dir, *delay)
 }
 
@@ -59,7 +58,7 @@ func (s sample) print(name string, hosts int) {
 
 // measure runs the program on a new rack and returns the median run. Every run
 // has to end with status 0 and no session open: what fails fast is not fast.
-func measure(ctx context.Context, dir string, hosts int, delay time.Duration, runs int, command string, more ...string) (_ sample, err error) {
+func measure(ctx context.Context, dir string, hosts int, delay time.Duration, runs int) (_ sample, err error) {
 	r, err := openRack(ctx, hosts, delay)
 	if err != nil {
 		return sample{}, err
@@ -74,7 +73,7 @@ func measure(ctx context.Context, dir string, hosts int, delay time.Duration, ru
 		if _, err := r.counts(); err != nil { // from zero
 			return sample{}, err
 		}
-		s, err := run(ctx, append([]string{command, path}, more...))
+		s, err := run(ctx, "validate", "--hardware", path)
 		if err != nil {
 			return sample{}, err
 		}
@@ -83,7 +82,7 @@ func measure(ctx context.Context, dir string, hosts int, delay time.Duration, ru
 			return sample{}, err
 		}
 		if c.Sessions > 0 {
-			return sample{}, fmt.Errorf("%s left %d sessions open", command, c.Sessions)
+			return sample{}, fmt.Errorf("it left %d sessions open", c.Sessions)
 		}
 		s.requests = c.Requests
 		all = append(all, s)
@@ -93,7 +92,7 @@ func measure(ctx context.Context, dir string, hosts int, delay time.Duration, ru
 }
 
 // run runs the real binary once.
-func run(ctx context.Context, args []string) (sample, error) {
+func run(ctx context.Context, args ...string) (sample, error) {
 	cmd := exec.CommandContext(ctx, "bin/ra2-deploy", args...)
 	cmd.Env = append(os.Environ(), "RA2_BENCH_BMC="+password)
 	began := time.Now()
@@ -122,16 +121,19 @@ spec:
     serviceCIDRs: [10.16.0.0/16]
   provisioning: {interface: ra2-bench, cidr: 10.32.0.1/16}
   classes: {bench: {bios: {smt: enabled}}}
-  zones: [a, b, c]
-  nodes:
 `)
+	zones := []string{"a", "b", "c"}[:min(3, len(r.places))]
+	if len(zones) == 1 {
+		b.WriteString("  waivers: [{requirement: ra2.k8s.002, reason: one host alone is measured, until: 2099-12-31}]\n")
+	}
+	fmt.Fprintf(&b, "  zones: [%s]\n  nodes:\n", strings.Join(zones, ", "))
 	for i, p := range r.places {
 		role := "worker"
 		if i < 3 {
 			role = "control-plane, worker"
 		}
 		fmt.Fprintf(&b, `    - name: n-%04d
-      zone: %c
+      zone: %s
       roles: [%s]
       class: bench
       serial: CHASSIS%04d
@@ -142,7 +144,7 @@ spec:
       boot: {mac: "%s"}
       disk: {serial: DISK%04d}
       addresses: [10.32.%d.%d/16]
-`, i, 'a'+i%3, role, i, p.URL, p.Fingerprint, macOf(i), i, 1+i/250, 1+i%250)
+`, i, zones[i%len(zones)], role, i, p.URL, p.Fingerprint, macOf(i), i, 1+i/250, 1+i%250)
 	}
 	return b.String()
 }
