@@ -187,3 +187,26 @@ func TestInputRefused(t *testing.T) {
 		}
 	}
 }
+
+// Workers get one opinion only when nothing but their own name and addresses
+// differs.
+func TestAnonymous(t *testing.T) {
+	c := site(3, 3, true)
+	text := func(i int) string {
+		config, err := Join(input(c, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(config), c.Nodes[i].Name) {
+			t.Fatalf("the name of %s isn't in its configuration: this proves nothing", c.Nodes[i].Name)
+		}
+		return anonymous(config, c.Nodes[i])
+	}
+	c.Nodes[4].Zone, c.Nodes[5].Zone = c.Nodes[3].Zone, "elsewhere"
+	if text(3) != text(4) {
+		t.Errorf("they differ:\n%s\n%s", text(3), text(4))
+	}
+	if text(3) == text(5) {
+		t.Errorf("the zone is lost:\n%s", text(5))
+	}
+}

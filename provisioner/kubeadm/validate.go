@@ -71,14 +71,15 @@ func ValidateAll(c inventory.Cluster) []error {
 	}
 	var (
 		wg    sync.WaitGroup
+		like  sync.Map // a worker's configuration without what is its own, to *opinion
 		found = make([][]error, len(c.Nodes))
-		gate  = make(chan struct{}, runtime.GOMAXPROCS(0)) // kubeadm takes a millisecond for a node, and sites have a thousand
+		gate  = make(chan struct{}, runtime.GOMAXPROCS(0))
 	)
 	for i, n := range c.Nodes {
 		gate <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-gate }()
-			found[i] = validateNode(c, n)
+			found[i] = validateNode(c, n, &like)
 		})
 	}
 	wg.Wait()
@@ -95,18 +96,42 @@ func ValidateAll(c inventory.Cluster) []error {
 	return problems
 }
 
-// validateNode returns every problem of what one node may get.
-func validateNode(c inventory.Cluster, n inventory.Node) []error {
-	in := Input{Cluster: c, Node: n, Image: zeroDigest, Generation: zeroDigest, Token: exampleToken()}
-	problems := validateOne(in, Join)
-	if n.ControlPlane {
-		problems = append(problems, validateOne(in, Init)...)
-	}
-	return problems
+// opinion is what kubeadm says of a configuration.
+type opinion struct {
+	once     sync.Once
+	problems []error
 }
 
-func validateOne(in Input, render func(Input) ([]byte, error)) []error {
-	config, err := render(in)
+// validateNode returns every problem of what one node may get. kubeadm takes a
+// millisecond for a configuration, and a site has a thousand workers: those
+// that differ in name and addresses only, which the inventory has checked, get
+// one opinion.
+func validateNode(c inventory.Cluster, n inventory.Node, like *sync.Map) []error {
+	in := Input{Cluster: c, Node: n, Image: zeroDigest, Generation: zeroDigest, Token: exampleToken()}
+	config, err := Join(in)
+	switch {
+	case err != nil:
+		return []error{err}
+	case n.ControlPlane:
+		return append(Validate(config), validateInit(in)...)
+	}
+	same, _ := like.LoadOrStore(anonymous(config, n), &opinion{})
+	one := same.(*opinion)
+	one.once.Do(func() { one.problems = Validate(config) })
+	return one.problems
+}
+
+// anonymous returns a configuration without name and addresses of its node.
+func anonymous(config []byte, n inventory.Node) string {
+	own := []string{n.Name, "·"}
+	for _, a := range n.Addresses {
+		own = append(own, a.Addr().String(), "·")
+	}
+	return strings.NewReplacer(own...).Replace(string(config))
+}
+
+func validateInit(in Input) []error {
+	config, err := Init(in)
 	if err != nil {
 		return []error{err}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -160,6 +162,52 @@ func TestCut(t *testing.T) {
 		defer cancel()
 		if _, err := o.Seen(ctx, everyone); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error = %v", err)
+		}
+	})
+}
+
+// TestWithin checks that a controller that takes too long is given up, with
+// words that say so, and holds up no other.
+func TestWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &observe.Observer{Limit: 8, Within: time.Minute, Controllers: map[string]observe.Controller{
+			"hangs": bmc{takes: time.Hour}, "slow": bmc{takes: 59 * time.Second, facts: facts.BMC{Reached: true}},
+		}}
+		began := time.Now()
+		seen, err := o.Seen(t.Context(), everyone)
+		if took := time.Since(began); err != nil || took != time.Minute {
+			t.Errorf("it took %v, %v", took, err)
+		}
+		if text := seen.Hosts["hangs"].BMC.Err; !strings.Contains(text, "deadline exceeded") || !strings.Contains(text, "did not tell all within 1m0s and was given up") {
+			t.Errorf("it says %q", text)
+		}
+		if b := seen.Hosts["slow"].BMC; !b.Reached || b.Err != "" {
+			t.Errorf("slow: %+v", b)
+		}
+	})
+}
+
+// TestTell checks that who is waited for is told every second, with the time
+// when they are given up, and at last that nobody is.
+func TestTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var told []string
+		o := &observe.Observer{Limit: 3, Within: time.Minute, Tell: func(a observe.Asking) {
+			told = append(told, fmt.Sprint(time.Since(began).Seconds(), " ", len(a.Waiting), " of ", a.Total, ", ", a.Waiting, ", until ", a.Deadline.Sub(began)))
+		}, Controllers: map[string]observe.Controller{
+			"b": bmc{takes: 1500 * time.Millisecond}, "a": bmc{takes: 2500 * time.Millisecond}, "c": bmc{takes: 10 * time.Millisecond},
+		}}
+		if _, err := o.Seen(t.Context(), everyone); err != nil {
+			t.Error(err)
+		}
+		want := []string{"1 2 of 3, [a b], until 1m0s", "2 1 of 3, [a], until 1m0s", "2.5 0 of 3, [], until 1m0s"}
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+		told, o.Controllers = nil, map[string]observe.Controller{"a": bmc{takes: 900 * time.Millisecond}}
+		if _, err := o.Seen(t.Context(), everyone); err != nil || told != nil {
+			t.Errorf("a look of less than a second told %q, %v", told, err)
 		}
 	})
 }
