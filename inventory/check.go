@@ -39,6 +39,7 @@ func (c *converter) unique(cluster Cluster) {
 		claim(path+".boot.mac", "MAC address", n.Boot.MAC, or(n.Name, path))
 		claim(path+".serial", "serial number", n.Serial, or(n.Name, path))
 		claim(path+".bmc.url", "BMC", strings.TrimSuffix(n.BMC.URL, ":443"), or(n.Name, path))
+		claim(path+".bmc.ipmi", "BMC", n.BMC.IPMI, or(n.Name, path))
 		claim(path+".disk.serial", "disk serial", n.Disk.Serial, or(n.Name, path))
 		claim(path+".disk.wwn", "disk WWN", n.Disk.WWN, or(n.Name, path))
 		for _, a := range n.Addresses {

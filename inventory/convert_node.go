@@ -29,6 +29,10 @@ func (c *converter) node(path string, n v1alpha1.Node, cluster Cluster) Node {
 		slices.Sort(known)
 		c.say(path+".class", "class "+strconv.Quote(class)+" is not in spec.classes", meant(class, known, "add it to spec.classes"))
 	}
+	bmc := c.bmc(path+".bmc", n.BMC)
+	if bmc.OnlyIPMI() && strings.TrimSpace(n.Serial) == "" {
+		c.say(path+".serial", "is missing, and bmc.url is of IPMI", "write the serial number of the chassis: nothing else in IPMI tells whose BMC it is")
+	}
 	return Node{
 		Name:         n.Name,
 		Zone:         n.Zone,
@@ -36,15 +40,37 @@ func (c *converter) node(path string, n v1alpha1.Node, cluster Cluster) Node {
 		ControlPlane: slices.Contains(n.Roles, "control-plane"),
 		Worker:       slices.Contains(n.Roles, "worker"),
 		Serial:       strings.TrimSpace(n.Serial),
-		BMC:          c.bmc(path+".bmc", n.BMC),
-		Boot:         Boot{MAC: c.mac(path+".boot.mac", n.Boot.MAC), Method: or(n.Boot.Method, "uefi-http")},
+		BMC:          bmc,
+		Boot:         Boot{MAC: c.mac(path+".boot.mac", n.Boot.MAC), Method: c.method(path+".boot.method", n.Boot.Method, bmc)},
 		Disk:         c.disk(path+".disk", n.Disk),
 		Addresses:    c.hosts(path+".addresses", n.Addresses),
 	}
 }
 
+// method returns how the host boots. IPMI can ask for PXE and nothing else
+// (IPMI 2.0 table 28-14).
+func (c *converter) method(path, text string, bmc BMC) string {
+	if !bmc.OnlyIPMI() {
+		return or(text, "uefi-http")
+	}
+	if text == "uefi-http" {
+		c.say(path, "is uefi-http, and bmc.url is of IPMI, which can only ask for PXE", "write uefi-pxe")
+	}
+	return or(text, "uefi-pxe")
+}
+
 func (c *converter) bmc(path string, b v1alpha1.BMC) BMC {
-	out := BMC{URL: c.bmcURL(path+".url", b.URL), Fingerprint: c.fingerprint(path+".fingerprint", b.Fingerprint)}
+	out := BMC{
+		URL: c.bmcURL(path+".url", b.URL), IPMI: c.ipmiURL(path+".ipmi", b.IPMI),
+		Fingerprint: c.fingerprint(path+".fingerprint", b.Fingerprint),
+	}
+	if out.OnlyIPMI() && b.Fingerprint != "" {
+		c.say(path+".fingerprint", "stands beside an IPMI URL, and IPMI has no certificate: it can't prove who answers", "remove it, or write a redfish+https:// URL")
+	}
+	if out.OnlyIPMI() && b.IPMI != "" {
+		c.say(path+".ipmi", "is the fall-back beside Redfish, and url is of IPMI already", "remove it, or write a redfish+https:// URL")
+		out.IPMI = ""
+	}
 	at := path + ".credentials"
 	cred := b.Credentials
 	forms := 0
@@ -86,11 +112,22 @@ func (c *converter) secret(path string, ref v1alpha1.SecretRef) secret.Ref {
 }
 
 func (c *converter) bmcURL(path, text string) string {
+	if strings.HasPrefix(text, "ipmi:") {
+		return c.ipmiURL(path, text)
+	}
+	return c.address(path, strings.TrimPrefix(text, "redfish+"), "https", "begin with redfish+https:// or ipmi://", "write it like redfish+https://10.17.1.11; Redfish is never spoken without TLS")
+}
+
+func (c *converter) ipmiURL(path, text string) string {
+	return strings.TrimSuffix(c.address(path, text, "ipmi", "begin with ipmi://", "write it like ipmi://10.17.1.11"), ":623")
+}
+
+// address checks a URL that names a host, and maybe a port, and nothing else.
+func (c *converter) address(path, text, scheme, begin, fix string) string {
 	if text == "" || c.broken[path] {
 		return ""
 	}
-	const fix = "write it like redfish+https://10.17.1.11"
-	u, err := url.Parse(strings.TrimPrefix(text, "redfish+"))
+	u, err := url.Parse(text)
 	switch {
 	case err != nil:
 		c.say(path, "is not a URL", fix)
@@ -98,14 +135,14 @@ func (c *converter) bmcURL(path, text string) string {
 	case u.User != nil:
 		c.say(path, "holds a user or a password", "write them as credentials: {username: admin, password: {env: NAME}}")
 		return ""
-	case u.Scheme != "https":
-		c.say(path, "should begin with redfish+https:// and begins with "+strconv.Quote(u.Scheme), fix+"; a BMC is never spoken to without TLS")
+	case u.Scheme != scheme:
+		c.say(path, "should "+begin+" and begins with "+strconv.Quote(u.Scheme), fix)
 		return ""
 	case u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		c.say(path, "should name a host, and a port if needed, and nothing else", fix)
 		return ""
 	}
-	return "https://" + strings.ToLower(u.Host)
+	return scheme + "://" + strings.ToLower(u.Host)
 }
 
 func (c *converter) fingerprint(path, text string) string {

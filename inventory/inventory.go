@@ -5,6 +5,7 @@ package inventory
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
@@ -104,11 +105,15 @@ type Node struct {
 
 // BMC is how a host's management controller is reached.
 type BMC struct {
-	URL         string // "https://10.17.1.11", Redfish (DSP0266)
+	URL         string // "https://10.17.1.11", Redfish (DSP0266), or "ipmi://10.17.1.11", IPMI 2.0
+	IPMI        string // "ipmi://10.17.1.11": the fall-back beside Redfish; empty is none
 	Username    string // empty: the secret holds user:password
 	Password    secret.Ref
 	Fingerprint string // "sha256:<hex>" of the certificate; empty means the system's roots decide
 }
+
+// OnlyIPMI reports whether the controller is spoken to by IPMI alone.
+func (b BMC) OnlyIPMI() bool { return strings.HasPrefix(b.URL, "ipmi://") }
 
 // Boot is how a host boots from the network.
 type Boot struct {

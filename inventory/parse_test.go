@@ -125,6 +125,31 @@ func TestOneChange(t *testing.T) {
 	}
 }
 
+// An IPMI host has PXE by default, and port 623 unless another is written.
+func TestIPMI(t *testing.T) {
+	text := string(read(t, "testdata/edge-17.yaml"))
+	for from, to := range map[string]string{
+		"redfish+https://10.17.1.13":      "ipmi://10.17.1.13:623",
+		"url: redfish+https://10.17.1.12": "url: redfish+https://10.17.1.12\n        ipmi: ipmi://10.17.1.12:6230",
+	} {
+		if !strings.Contains(text, from) {
+			t.Fatalf("the sample doesn't hold %q", from)
+		}
+		text = strings.Replace(text, from, to, 1)
+	}
+	c, problems := inventory.Parse("edge-17.yaml", []byte(text), today())
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	cpB, cpC := c.Nodes[1], c.Nodes[2]
+	if cpB.BMC.OnlyIPMI() || cpB.BMC.IPMI != "ipmi://10.17.1.12:6230" {
+		t.Errorf("cp-b: %+v", cpB.BMC)
+	}
+	if !cpC.BMC.OnlyIPMI() || cpC.BMC.URL != "ipmi://10.17.1.13" || cpC.Boot.Method != "uefi-pxe" {
+		t.Errorf("cp-c: %+v %+v", cpC.BMC, cpC.Boot)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/problems/*.yaml")
 	for _, file := range append(files, "testdata/edge-17.yaml") {

@@ -4,18 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bios"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/ipmi"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/redfish"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
+
+// talker is one protocol of a management controller, as both Redfish and IPMI
+// have it.
+type talker interface {
+	Facts(ctx context.Context) (facts.BMC, error)
+	SetBoot(ctx context.Context, method string) error
+	Power(ctx context.Context, to string) error // act.PowerOn, PowerOff or PowerCycle
+	Close(ctx context.Context) error
+}
+
+// firmware is what Redfish has beyond that.
+type firmware interface {
+	BIOS(ctx context.Context) (map[string]any, error)
+	SetBIOS(ctx context.Context, attributes map[string]any) (map[string]any, error)
+	BIOSJob(ctx context.Context) (redfish.Job, error)
+}
+
+var _ firmware = byRedfish{}
+
+// byRedfish is a talker.
+type byRedfish struct{ *redfish.Client }
+
+// Power implements talker; the words are the same.
+func (b byRedfish) Power(ctx context.Context, to string) error {
+	return b.Client.Power(ctx, redfish.Power(to))
+}
+
+// byIPMI is a talker.
+type byIPMI struct{ *ipmi.Client }
+
+// Power implements talker; the words are the same.
+func (b byIPMI) Power(ctx context.Context, to string) error {
+	return b.Client.Power(ctx, ipmi.Power(to))
+}
 
 // controller is one host's management controller as doers and observers want it.
 type controller struct {
-	client *redfish.Client
+	host   string
+	client talker
+	spare  talker // IPMI beside Redfish; nil where the inventory names none
 	mu     sync.Mutex
 	notice string       // what a person should know and what ends nothing
 	tell   func(string) // hears what the client waits for; nil is nobody
@@ -36,11 +75,7 @@ func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]
 			errs = append(errs, fmt.Errorf("%s: the password of its management controller (%s): %w", n.Name, n.BMC.Password, err))
 			continue
 		}
-		one := &controller{}
-		one.client, err = redfish.New(redfish.Config{
-			Host: n.Name, URL: n.BMC.URL, Username: n.BMC.Username, Password: password, Fingerprint: n.BMC.Fingerprint, Serial: n.Serial,
-			Deep: deep, Waiting: one.waiting, Notice: one.note, Attributes: wanted[n.Class],
-		})
+		one, err := openController(n, password, redfish.Config{Deep: deep, Attributes: wanted[n.Class]})
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -48,6 +83,45 @@ func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]
 		out[n.Name] = one
 	}
 	return out, errors.Join(errs...)
+}
+
+// openController prepares the clients of one host. The Redfish configuration
+// holds what doesn't come from the node.
+func openController(n inventory.Node, password secret.Value, cfg redfish.Config) (*controller, error) {
+	one := &controller{host: n.Name}
+	other := n.BMC.IPMI
+	if n.BMC.OnlyIPMI() {
+		other = n.BMC.URL
+	}
+	if other != "" {
+		c, err := ipmi.New(ipmi.Config{
+			Host: n.Name, URL: other, Username: n.BMC.Username, Password: password,
+			Waiting: func(w ipmi.Wait) { one.waiting(w.For, w.Last) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		one.spare = byIPMI{c}
+	}
+	if n.BMC.OnlyIPMI() {
+		one.client, one.spare = one.spare, nil
+		return one, nil
+	}
+	cfg.Host, cfg.URL, cfg.Username, cfg.Password = n.Name, n.BMC.URL, n.BMC.Username, password
+	cfg.Fingerprint, cfg.Serial = n.BMC.Fingerprint, n.Serial
+	cfg.Waiting, cfg.Notice = func(w redfish.Wait) { one.waiting(w.For, w.Last) }, one.note
+	c, err := redfish.New(cfg)
+	one.client = byRedfish{c}
+	return one, err
+}
+
+// close ends the sessions.
+func (c *controller) close(ctx context.Context) error {
+	err := c.client.Close(ctx)
+	if c.spare != nil {
+		err = errors.Join(err, c.spare.Close(ctx))
+	}
+	return err
 }
 
 // closeControllers ends all sessions, at once: a rack has many.
@@ -59,7 +133,7 @@ func closeControllers(ctx context.Context, all map[string]*controller) error {
 	)
 	for _, c := range all {
 		wg.Go(func() {
-			if err := c.client.Close(ctx); err != nil {
+			if err := c.close(ctx); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -91,12 +165,17 @@ func (r *Run) Notices() map[string]string {
 	return out
 }
 
-func (c *controller) waiting(w redfish.Wait) {
+func (c *controller) waiting(what, last string) {
+	c.say(fmt.Sprintf("waiting for %s; last seen: %s", what, last))
+}
+
+// say tells whoever listens now.
+func (c *controller) say(what string) {
 	c.mu.Lock()
 	tell := c.tell
 	c.mu.Unlock()
 	if tell != nil {
-		tell(fmt.Sprintf("waiting for %s; last seen: %s", w.For, w.Last))
+		tell(what)
 	}
 }
 
@@ -110,17 +189,24 @@ type once struct{ *controller }
 // Facts implements observe.Controller.
 func (o once) Facts(ctx context.Context) (facts.BMC, error) {
 	got, err := o.controller.Facts(ctx)
-	return got, errors.Join(err, o.client.Close(ctx))
+	return got, errors.Join(err, o.close(ctx))
 }
+
+// viaIPMI begins a boot method that is asked for by IPMI, where Redfish was
+// asked before and no host came.
+const viaIPMI = "ipmi:"
 
 // SetBoot implements act.Machine.
 func (c *controller) SetBoot(ctx context.Context, method string) error {
+	if by, ok := strings.CutPrefix(method, viaIPMI); ok && c.spare != nil {
+		return c.spare.SetBoot(ctx, by)
+	}
 	return c.client.SetBoot(ctx, method)
 }
 
-// Power implements act.Machine.
+// Power implements act.Machine. A Redfish that can't switch the power is not
+// the end where there is IPMI: the state is read back by either.
 func (c *controller) Power(ctx context.Context, to string, tell func(string)) error {
-	words := map[string]redfish.Power{act.PowerOn: redfish.On, act.PowerOff: redfish.Off, act.PowerCycle: redfish.Cycle}
 	c.mu.Lock()
 	c.tell = tell
 	c.mu.Unlock()
@@ -129,20 +215,53 @@ func (c *controller) Power(ctx context.Context, to string, tell func(string)) er
 		c.tell = nil
 		c.mu.Unlock()
 	}()
-	return c.client.Power(ctx, words[to])
+	err := c.client.Power(ctx, to)
+	if err == nil || c.spare == nil || ctx.Err() != nil {
+		return err
+	}
+	c.say("by Redfish: " + err.Error() + "; now by IPMI")
+	if second := c.spare.Power(ctx, to); second != nil {
+		return errors.Join(err, second)
+	}
+	return nil
+}
+
+// firmware returns the part of the controller that has BIOS attributes.
+func (c *controller) firmware() (firmware, error) {
+	if b, ok := c.client.(firmware); ok {
+		return b, nil
+	}
+	return nil, &step.Hold{
+		Reason: c.host + ": its BMC is spoken to by IPMI, which knows no BIOS attributes",
+		Hint:   "set them in the host's setup and take `bios` out of its class, or write a redfish+https:// URL",
+	}
 }
 
 // BIOS implements act.Machine.
-func (c *controller) BIOS(ctx context.Context) (map[string]any, error) { return c.client.BIOS(ctx) }
+func (c *controller) BIOS(ctx context.Context) (map[string]any, error) {
+	b, err := c.firmware()
+	if err != nil {
+		return nil, err
+	}
+	return b.BIOS(ctx)
+}
 
 // SetBIOS implements act.Firmware.
 func (c *controller) SetBIOS(ctx context.Context, attributes map[string]any) error {
-	_, err := c.client.SetBIOS(ctx, attributes)
+	b, err := c.firmware()
+	if err != nil {
+		return err
+	}
+	_, err = b.SetBIOS(ctx, attributes)
 	return err
 }
 
 // BIOSJob tells how the job of the last SetBIOS stands.
 func (c *controller) BIOSJob(ctx context.Context) (said string, failed bool, err error) {
-	j, err := c.client.BIOSJob(ctx)
+	b, err := c.firmware()
+	if err != nil {
+		return "", false, err
+	}
+	j, err := b.BIOSJob(ctx)
 	return j.String(), j.State == redfish.JobFailed, err
 }

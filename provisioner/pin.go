@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -16,8 +17,9 @@ import (
 )
 
 // Certificates fetches the certificates of these nodes' controllers, all at
-// once. No credentials are sent.
+// once. No credentials are sent. IPMI has no certificates.
 func Certificates(ctx context.Context, nodes []inventory.Node) []report.Certificate {
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n inventory.Node) bool { return n.BMC.OnlyIPMI() })
 	out := make([]report.Certificate, len(nodes))
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, asked)

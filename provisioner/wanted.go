@@ -8,12 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bios"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/ipmi"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/redfish"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/plan"
@@ -75,17 +76,21 @@ func switches(seen facts.Seen) facts.Seen {
 }
 
 // methods returns the ways to boot a host, best first: the inventory's own,
-// then the others that its kind of firmware knows.
+// then the other that its kind of firmware knows, then PXE asked for by IPMI.
 func (r *Run) methods(node string) []string {
 	n, _ := find(r.want, node)
-	out := []string{n.Boot.Method}
-	if n.Boot.Method == "bios-pxe" {
-		return out
+	out, pxe := []string{n.Boot.Method}, ipmi.UEFIPXE
+	switch {
+	case n.Boot.Method == ipmi.BIOSPXE:
+		pxe = ipmi.BIOSPXE
+	case n.BMC.OnlyIPMI(): // has no other
+	case n.Boot.Method == redfish.UEFIHTTP:
+		out = append(out, redfish.UEFIPXE)
+	default:
+		out = append(out, redfish.UEFIHTTP)
 	}
-	for _, m := range []string{"uefi-http", "uefi-pxe"} {
-		if !slices.Contains(out, m) {
-			out = append(out, m)
-		}
+	if n.BMC.IPMI != "" {
+		out = append(out, viaIPMI+pxe)
 	}
 	return out
 }

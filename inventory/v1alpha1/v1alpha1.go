@@ -112,7 +112,8 @@ type Node struct {
 
 // BMC is how the host's management controller is reached.
 type BMC struct {
-	URL         string      `json:"url" jsonschema:"pattern=^(redfish\\+)?https://" jsonschema_description:"Like redfish+https://10.17.1.11."`
+	URL         string      `json:"url" jsonschema:"pattern=^((redfish\\+)?https|ipmi)://" jsonschema_description:"Like redfish+https://10.17.1.11, or ipmi://10.17.1.11 for a BMC without Redfish."`
+	IPMI        string      `json:"ipmi,omitempty" jsonschema:"pattern=^ipmi://" jsonschema_description:"The same BMC by IPMI, like ipmi://10.17.1.11, for when its Redfish doesn't switch the power or keep the boot override."`
 	Credentials Credentials `json:"credentials"`
 	Fingerprint string      `json:"fingerprint,omitempty" jsonschema:"pattern=^[sS][hH][aA]256:[0-9a-fA-F:]+$" jsonschema_description:"SHA-256 of the BMC's certificate; without it the system's roots decide."`
 }

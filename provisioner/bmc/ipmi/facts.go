@@ -22,7 +22,7 @@ const Protocol = "ipmi"
 func (c *Client) Facts(ctx context.Context) (facts.BMC, error) {
 	done, err := c.speak(ctx)
 	if err != nil {
-		return facts.BMC{Err: err.Error()}, err
+		return facts.BMC{Protocol: Protocol, Err: err.Error()}, err
 	}
 	defer done()
 	out := facts.BMC{Reached: true, Protocol: Protocol}
@@ -32,7 +32,7 @@ func (c *Client) Facts(ctx context.Context) (facts.BMC, error) {
 		if e, ok := errors.AsType[*Error](err); ok && (e.Code != 0 || errors.As(err, new(*unreadable))) {
 			missing = append(missing, err.Error())
 		} else if err != nil {
-			return facts.BMC{Err: err.Error()}, err
+			return facts.BMC{Protocol: Protocol, Err: err.Error()}, err
 		}
 	}
 	out.Err = strings.Join(missing, "\n")
