@@ -64,6 +64,7 @@ func TestTFTP(t *testing.T) {
 	if got, err := fetch(c, "/"+dir+"autoexec.ipxe"); err != nil || !strings.HasPrefix(got, "#!ipxe\n") {
 		t.Errorf("autoexec.ipxe: %q, %v", got, err)
 	}
+	d.await(t, Loader, 1)
 	if n := len(d.all(Loader, func(e Event) bool { return e.By == "tftp" && e.Bytes == int64(len(big)) && e.Speed() > 0 })); n != 1 {
 		t.Errorf("the loader is not reported once:\n%s", d)
 	}
