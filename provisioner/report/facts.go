@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bios"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
 
@@ -50,7 +51,7 @@ func HostFacts(name string, b facts.BMC, from bool) string {
 	row("processors", orUnknown(processors(h.Processors)), "")
 	row("memory", orUnknown(memory(h.MemoryGiB)), source("memoryGiB"))
 	row("NUMA nodes", number(h.NUMANodes), source("numaNodes"))
-	row("SMT", onOff(h.SMT, "on", "off")+", the processors "+onOff(h.CanSMT, "can", "can't"), source("smt"))
+	row("SMT", onOff(h.SMT, "on", "off")+"; the processors have it: "+onOff(h.CanSMT, "yes", "no"), source("smt"))
 	row("Secure Boot", onOff(h.SecureBoot, "on", "off"), source("secureBoot"))
 	row("TPM", orUnknown(h.TPM), source("tpm"))
 	row("firmware", orUnknown(firmware(b.Firmware)), "")
@@ -268,31 +269,27 @@ func clockOf(c facts.Clock) string {
 	return said
 }
 
-// ofInterest matches the BIOS attributes that installs depend on, in the
-// spelling of all vendors.
-var ofInterest = regexp.MustCompile(`(?i)hyper.?thread|logicalproc$|smt|sr.?iov|vtd|vt_d|iommu|proc(amdio)?v(irtualization|t)$|numa|snc|(sys|workload)profile$|boot.?mode|turbo|^proccstates$`)
-
-// settings prints the BIOS attributes of interest, and all that wait for the
-// next POST.
+// settings prints the BIOS settings that installs depend on, in our words and
+// in the vendor's, and all attributes that wait for the next POST.
 func settings(b facts.BMC) string {
 	if b.BIOS == nil {
 		return "unknown"
 	}
 	var words []string
-	for _, name := range slices.Sorted(maps.Keys(b.BIOS)) {
-		pending, waits := b.PendingBIOS[name]
-		waits = waits && fmt.Sprint(pending) != fmt.Sprint(b.BIOS[name])
+	for _, s := range []bios.Setting{bios.SMT, bios.SRIOV, bios.IOMMU, bios.NUMAPerSocket, bios.PowerProfile, bios.BootMode, bios.Turbo, bios.CStates} {
+		word, attribute := bios.Word(s, b)
 		switch {
-		case waits:
-			words = append(words, fmt.Sprintf("%s %v → %v after the next POST", name, b.BIOS[name], pending))
-		case ofInterest.MatchString(name):
-			words = append(words, fmt.Sprintf("%s %v", name, b.BIOS[name]))
+		case word != "":
+			words = append(words, fmt.Sprintf("%s %s (%s %v)", s, word, attribute, b.BIOS[attribute]))
+		case attribute != "":
+			words = append(words, fmt.Sprintf("%s (%s %v)", s, attribute, b.BIOS[attribute]))
 		}
 	}
-	const most = 12
-	said := strings.Join(words[:min(len(words), most)], ", ")
-	if said != "" {
-		said += "; "
+	words = append(words, Count(len(b.BIOS), "attribute")+" in all")
+	for _, name := range slices.Sorted(maps.Keys(b.PendingBIOS)) {
+		if now, later := fmt.Sprint(b.BIOS[name]), fmt.Sprint(b.PendingBIOS[name]); now != later {
+			words = append(words, fmt.Sprintf("after the next POST %s: %s → %s", name, now, later))
+		}
 	}
-	return said + fmt.Sprintf("%s in all", Count(len(b.BIOS), "attribute"))
+	return strings.Join(words, ", ")
 }

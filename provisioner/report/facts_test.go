@@ -32,13 +32,13 @@ func TestHostFacts(t *testing.T) {
   processors   2 × Gold 6338N (32 cores, 64 threads)
   memory       256 GiB
   NUMA nodes   2
-  SMT          on, the processors can
+  SMT          on; the processors have it: yes
   Secure Boot  off
   TPM          TPM2_0
   firmware     BMC 6.10, BIOS 1.9
   boot         once from Pxe; it may be None, Pxe
   clock        2026-11-23T09:01:00Z, 1m0s ahead of this machine
-  BIOS         LogicalProc Enabled, SriovGlobalEnable Disabled → Enabled after the next POST; 3 attributes in all
+  BIOS         smt enabled (LogicalProc Enabled), sriov disabled (SriovGlobalEnable Disabled), 3 attributes in all, after the next POST SriovGlobalEnable: Disabled → Enabled
   slots        2 × Gen4 x8, Gen? x16
   drives
     name    model  serial  WWN   media  protocol  size
@@ -59,7 +59,7 @@ func TestHostFactsUntold(t *testing.T) {
   processors   unknown
   memory       unknown
   NUMA nodes   unknown
-  SMT          unknown, the processors unknown
+  SMT          unknown; the processors have it: unknown
   Secure Boot  unknown
   TPM          unknown
   firmware     unknown

@@ -16,6 +16,7 @@ import (
 type cause struct {
 	rules.Finding          // of the first host
 	hosts         []string // in the order of the inventory
+	mixed         bool     // it was seen in different places, or in different words
 	others        int      // causes that were folded into this one
 }
 
@@ -31,9 +32,12 @@ func (c *cause) add(hosts ...string) {
 // maxLines is about a screen.
 const maxLines = 40
 
-// maxKinds is how many causes of one requirement stand for themselves; of more
-// there is an example.
-const maxKinds = 3
+// How many causes of one rule stand for themselves; the others are one line
+// with an example.
+const (
+	maxShared = 6 // that several hosts have in common
+	maxSingle = 3 // of one host each
+)
 
 // Findings returns what doesn't pass, by cause, worst first, and at last a line
 // that sums up. What many hosts have in common is one line, and hosts that
@@ -98,6 +102,7 @@ func causesOf(all []rules.Finding) []cause {
 			out = append(out, cause{Finding: f})
 		}
 		out[i].add(f.Host)
+		out[i].mixed = out[i].mixed || f.Want != out[i].Want || f.Got != out[i].Got || f.Where != out[i].Where
 	}
 	return out
 }
@@ -106,7 +111,8 @@ func causesOf(all []rules.Finding) []cause {
 // fingerprints and dates.
 var own = regexp.MustCompile(`\d{4}-\d\d-\d\d|https?://\S+|\[[0-9a-fA-F:.%]+\](:\d+)?|\d+\.\d+\.\d+\.\d+(:\d+)?|[0-9a-fA-F]{32,}`)
 
-// common returns a finding without what is its host's own.
+// common returns a finding without what is its host's own, and without the
+// place where it was seen: each vendor has another.
 func common(f rules.Finding) rules.Finding {
 	strip := func(s string) string {
 		if f.Host != "" {
@@ -119,26 +125,35 @@ func common(f rules.Finding) rules.Finding {
 	return f
 }
 
-// fold keeps the largest causes of a requirement that has too many, and makes
-// one of the rest.
+// fold keeps the largest causes of a rule that has too many, and makes one of
+// the rest.
 func fold(all []cause) []cause {
-	type row struct {
-		verdict     rules.Verdict
-		requirement string
+	type rule struct {
+		verdict           rules.Verdict
+		requirement, want string
 	}
-	kinds := map[row]int{}
+	of := func(c cause) rule {
+		// "serial number " of "serial number S1": what is wanted, but not of whom
+		kind := c.Want[:max(0, strings.IndexAny(c.Want, "0123456789"))]
+		return rule{c.Verdict, c.Requirement, kind[:strings.LastIndex(kind, " ")+1]}
+	}
+	singles := map[rule]int{}
 	for _, c := range all {
-		kinds[row{c.Verdict, c.Requirement}]++
+		if len(c.hosts) == 1 {
+			singles[of(c)]++
+		}
 	}
 	slices.SortStableFunc(all, worse)
-	kept, rest := map[row]int{}, map[row]int{} // how many, and where the rest is
+	shared, rest := map[rule]int{}, map[rule]int{} // how many were kept, and where the rest is
 	var out []cause
 	for _, c := range all {
-		r := row{c.Verdict, c.Requirement}
+		r := of(c)
 		i, folded := rest[r]
 		switch {
-		case kinds[r] <= maxKinds || kept[r] < maxKinds-1:
-			kept[r]++
+		case len(c.hosts) == 1 && singles[r] <= maxSingle && !folded:
+			out = append(out, c)
+		case len(c.hosts) > 1 && shared[r] < maxShared:
+			shared[r]++
 			out = append(out, c)
 		case !folded:
 			rest[r] = len(out)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"time"
@@ -18,7 +19,8 @@ func Certificate(ctx context.Context, host, at string) (*x509.Certificate, error
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, &Error{Host: host, Err: errors.New(at + " has no TLS, and no certificate")}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	outer := ctx
+	ctx, cancel := context.WithTimeout(outer, 10*time.Second)
 	defer cancel()
 	port := u.Port()
 	if port == "" {
@@ -26,6 +28,9 @@ func Certificate(ctx context.Context, host, at string) (*x509.Certificate, error
 	}
 	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}} // a person decides
 	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil && ctx.Err() != nil && outer.Err() == nil {
+		err = fmt.Errorf("%s did not shake hands by TLS within 10s", u.Host)
+	}
 	if err != nil {
 		return nil, &Error{Host: host, Err: err, Hint: hintUnreachable}
 	}

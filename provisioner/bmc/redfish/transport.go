@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -201,7 +202,11 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 	}
 	if err != nil {
 		c.stale = true
-		e := c.fail(method, path, errors.New(c.redact(err.Error())))
+		shown := err
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			shown = u.Err // method and path stand before it already
+		}
+		e := c.fail(method, path, errors.New(c.redact(shown.Error())))
 		e.Err = unwrapTo(err, e.Err)
 		if k := status(err); parent.Err() == nil && (k == dropped || k == hanging) {
 			e.Err = &reason{errLost, e.Err.Error(), e.Err}
