@@ -12,7 +12,7 @@ import (
 
 // Limits of request bodies. A claim lists disks, a report carries output.
 const (
-	maxClaim  = 256 << 10
+	maxClaim  = 512 << 10
 	maxHello  = 16 << 10
 	maxReport = 64 << 10
 )
@@ -46,7 +46,10 @@ func (s *Server) claim(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	n := s.node(c.Node)
 	n.inBand = &c.Facts
-	n.heard = facts.Agent{Heard: s.now(), Stage: StageInstaller}
+	n.heard = facts.Agent{
+		Heard: s.now(), Stage: StageInstaller,
+		Hardware: c.Facts.Hardware, Told: s.now(), Serial: c.Facts.Serial, UUID: c.Facts.UUID,
+	}
 	s.mu.Unlock()
 	write(w, Session{Bearer: s.open(c.Node)})
 }
@@ -89,7 +92,9 @@ func (s *Server) wordFor(w http.ResponseWriter, r *http.Request, name string) {
 func (s *Server) hear(name string, h Hello) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.node(name).heard = facts.Agent{Heard: s.now(), Stage: h.Stage, Image: h.Image, Generation: h.Generation, Phase: h.Phase}
+	n := s.node(name)
+	n.heard.Heard, n.heard.Stage = s.now(), h.Stage // what its claim told stays
+	n.heard.Image, n.heard.Generation, n.heard.Phase = h.Image, h.Generation, h.Phase
 }
 
 // word returns the word of the node and what is closed when it changes.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
 
 // site is a provisioner on loopback.
@@ -112,6 +113,25 @@ func status(t *testing.T, err error) int {
 		return 0
 	}
 	return refused.Status
+}
+
+// TestClaimedHardware checks that what a host says of itself stays known while
+// it asks for words.
+func TestClaimedHardware(t *testing.T) {
+	s, ctx := open(t, func(c *agent.Config) { c.Hold = time.Millisecond }), t.Context()
+	ticket := s.Ticket("cp-a", "run1", loopback(), time.Now().Add(time.Minute))
+	host := client(t, s.url, s.pin, "")
+	seen := facts.Hardware{MemoryGiB: new(64.0), From: map[string]string{"memoryGiB": "SMBIOS type 17"}}
+	if err := host.Claim(ctx, agent.Claim{Node: "cp-a", Ticket: ticket, Facts: agent.InBand{Serial: "S1", UUID: "U1", Hardware: &seen}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := host.Word(ctx, agent.Hello{Stage: agent.StageInstaller}); err != nil {
+		t.Fatal(err)
+	}
+	a := s.Heard("cp-a")
+	if a.Hardware == nil || *a.Hardware.MemoryGiB != 64 || a.Serial != "S1" || a.UUID != "U1" || a.Told.IsZero() || a.Stage != agent.StageInstaller {
+		t.Errorf("the host is known as %+v", a)
+	}
 }
 
 func TestTicketIsGoodOnce(t *testing.T) {

@@ -3,7 +3,11 @@
 // It is pure; package agent speaks it.
 package wire
 
-import "time"
+import (
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+)
 
 // Paths of the API. Every request but the claim carries
 // "Authorization: Bearer <session>".
@@ -31,13 +35,14 @@ type Claim struct {
 
 // InBand is what the host sees of itself (sysfs, SMBIOS).
 type InBand struct {
-	Serial    string   `json:"serial"`    // /sys/class/dmi/id/product_serial
-	UUID      string   `json:"uuid"`      // /sys/class/dmi/id/product_uuid
-	MemoryKiB int64    `json:"memoryKiB"` // MemTotal
-	CPUs      int      `json:"cpus"`      // logical CPUs online
-	SMT       *bool    `json:"smt"`       // /sys/devices/system/cpu/smt/active; nil when not told
-	MACs      []string `json:"macs"`
-	Disks     []Disk   `json:"disks"`
+	Serial    string          `json:"serial"`    // /sys/class/dmi/id/product_serial
+	UUID      string          `json:"uuid"`      // /sys/class/dmi/id/product_uuid
+	MemoryKiB int64           `json:"memoryKiB"` // MemTotal
+	CPUs      int             `json:"cpus"`      // logical CPUs online
+	SMT       *bool           `json:"smt"`       // /sys/devices/system/cpu/smt/active; nil when not told
+	MACs      []string        `json:"macs"`
+	Disks     []Disk          `json:"disks"`
+	Hardware  *facts.Hardware `json:"hardware,omitempty"` // in the nouns of a BMC; nil from an installer that is older than they are
 }
 
 // Disk is one block device that holds no other.

@@ -25,13 +25,9 @@ func (r Root) Facts() agent.InBand {
 		MemoryKiB: r.memory(),
 		CPUs:      r.cpus(),
 		MACs:      r.macs(),
+		Hardware:  new(r.Hardware(Ethtool)),
 	}
-	switch r.text("sys/devices/system/cpu/smt/active") {
-	case "1":
-		in.SMT = new(true)
-	case "0":
-		in.SMT = new(false)
-	}
+	in.SMT = in.Hardware.SMT
 	for _, d := range r.Disks() {
 		in.Disks = append(in.Disks, d.Disk)
 	}
@@ -66,10 +62,18 @@ func (r Root) memory() int64 {
 	return 0
 }
 
-// cpus counts the list of online processors, "0-3,8".
+// cpus counts the online processors.
 func (r Root) cpus() int {
+	if n := count(r.text("sys/devices/system/cpu/online")); n > 0 {
+		return n
+	}
+	return runtime.NumCPU()
+}
+
+// count counts the numbers of a list as the kernel writes it, "0-3,8".
+func count(list string) int {
 	n := 0
-	for part := range strings.SplitSeq(r.text("sys/devices/system/cpu/online"), ",") {
+	for part := range strings.SplitSeq(list, ",") {
 		first, last, ranged := strings.Cut(part, "-")
 		from, err := strconv.Atoi(first)
 		if err != nil {
@@ -80,9 +84,6 @@ func (r Root) cpus() int {
 			to, _ = strconv.Atoi(last)
 		}
 		n += to - from + 1
-	}
-	if n == 0 {
-		return runtime.NumCPU()
 	}
 	return n
 }

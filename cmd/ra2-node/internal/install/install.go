@@ -74,6 +74,7 @@ func claim(ctx context.Context, sys *pid1.System, client *agent.Client) error {
 		return fmt.Errorf("read the one-time ticket: %w: was the initrd piece ticket.cpio loaded?", err)
 	}
 	_ = os.Remove(ticketFile)
+	pid1.MountVariables()
 	c := agent.Claim{Node: sys.Line.Node, Ticket: strings.TrimSpace(string(ticket)), Facts: settled(host.Root("/"), sys.Line.Disk)}
 	sys.Say("this is %s; %d CPUs, %d MiB, disks: %s", orUnknown(c.Facts.Serial), c.Facts.CPUs, c.Facts.MemoryKiB>>10, disks(c.Facts.Disks))
 	err = again(ctx, sys.Say, "an answer to the claim from "+sys.Line.Server, claimDeadline, func(ctx context.Context) error {

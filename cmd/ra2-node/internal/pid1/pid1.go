@@ -52,6 +52,17 @@ func Mounts() error {
 	return errors.Join(errs...)
 }
 
+// MountVariables makes the variables of UEFI readable, where there are any: Secure
+// Boot is one. A kernel without them leaves that unknown. Those that a container
+// machine sees are the host's.
+func MountVariables() {
+	const variables = "/sys/firmware/efi/efivars"
+	if _, err := os.Stat(variables); err != nil || mounted(variables) || Container() != "" {
+		return
+	}
+	_ = unix.Mount("efivarfs", variables, "efivarfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RDONLY, "")
+}
+
 // mounted reports whether a file system begins at path.
 func mounted(path string) bool {
 	var here, above unix.Stat_t
