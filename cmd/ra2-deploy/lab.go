@@ -14,7 +14,7 @@ func labCommand() *cobra.Command {
 		Use:   "lab",
 		Short: "Make servers on this computer, each with a Redfish controller, to try a site (root)",
 	}
-	cmd.AddCommand(labUpCommand(), labDownCommand(), labStatusCommand(), labConsoleCommand(), labCheckCommand(), labServeCommand(), labMachineCommand())
+	cmd.AddCommand(labUpCommand(), labDownCommand(), labStatusCommand(), labConsoleCommand(), labCheckCommand(), labServeCommand(), labMachineCommand(), labChassisCommand())
 	return cmd
 }
 
@@ -118,5 +118,20 @@ func labMachineCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "machine", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return container.Child(cmd.Context()) },
+	}
+}
+
+// labChassisCommand is how ipmi_sim starts this program for a look at a
+// machine or an order to it.
+func labChassisCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "chassis LAB MACHINE get|set WORD...", Hidden: true, Args: cobra.MinimumNArgs(4),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			said, err := lab.Chassis(cmd.Context(), args[0], args[1], args[2:])
+			if err == nil && said != "" {
+				fmt.Fprintln(cmd.OutOrStdout(), said)
+			}
+			return err
+		},
 	}
 }

@@ -20,6 +20,7 @@ type MachineStatus struct {
 	Kind    string     `json:"kind"`
 	Power   string     `json:"power"` // Redfish PowerState
 	BMC     string     `json:"bmc"`   // URL
+	IPMI    string     `json:"ipmi,omitempty"`
 	Stage   string     `json:"stage"` // where its boot is
 	Since   time.Time  `json:"since"` // of the stage
 	Console string     `json:"console"`
@@ -49,6 +50,7 @@ func (d *daemon) listen() (*http.Server, error) {
 		_ = json.NewEncoder(w).Encode(d.status())
 	})
 	mux.HandleFunc("POST /stop", func(http.ResponseWriter, *http.Request) { d.stop() })
+	mux.HandleFunc("PUT /chassis/{machine}", d.answerChassis)
 	mux.HandleFunc("PUT /faults/{machine}", func(w http.ResponseWriter, r *http.Request) {
 		var f bmc.Faults
 		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
@@ -68,6 +70,28 @@ func (d *daemon) listen() (*http.Server, error) {
 	return s, nil
 }
 
+// answerChassis does what ipmi_sim asks for a machine.
+func (d *daemon) answerChassis(w http.ResponseWriter, r *http.Request) {
+	var order []string
+	if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	for _, rack := range d.racks {
+		if rack.Name != r.PathValue("machine") {
+			continue
+		}
+		said, err := rack.chassis(order)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(said)
+		return
+	}
+	http.NotFound(w, r)
+}
+
 func (d *daemon) status() []MachineStatus {
 	var all []MachineStatus
 	for _, r := range d.racks {
@@ -77,6 +101,9 @@ func (d *daemon) status() []MachineStatus {
 			Console: r.path(consoleFile), Log: r.path(requestFile), MAC: r.mac.String(), Faults: r.bmc.Faults(),
 		}
 		r.mu.Unlock()
+		if r.IPMI != "" {
+			s.IPMI = "ipmi://" + r.server.bmc.String()
+		}
 		all = append(all, s)
 	}
 	return all

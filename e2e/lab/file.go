@@ -64,6 +64,7 @@ type Machine struct {
 	Disk     string     `yaml:"disk"`     // size, sparse; default 12G
 	DataDisk string     `yaml:"dataDisk"` // size; holds a pattern that nobody may change; default 16M
 	Hardware *Hardware  `yaml:"hardware"` // what the BMC claims; default meets RA2's minimums
+	IPMI     string     `yaml:"ipmi"`     // "beside" Redfish or "only"; default is none
 	Faults   bmc.Faults `yaml:"faults"`
 }
 
@@ -134,6 +135,9 @@ func (f *File) defaults() {
 		if m.Firmware == "bios" {
 			m.Boot = or(m.Boot, "bios-pxe")
 		}
+		if m.IPMI == IPMIOnly { // can't ask for another
+			m.Boot = or(m.Boot, "uefi-pxe")
+		}
 		m.Boot = or(m.Boot, "uefi-http")
 		m.Memory, m.Disk, m.DataDisk = or(m.Memory, "4G"), or(m.Disk, "12G"), or(m.DataDisk, "16M")
 		if m.CPUs == 0 {
@@ -202,9 +206,13 @@ func (m Machine) problems() []string {
 	}
 	oneOf("kind", m.Kind, KindContainer, KindQEMU)
 	oneOf("firmware", m.Firmware, "uefi", "bios")
-	if m.Firmware == "bios" {
+	oneOf("ipmi", m.IPMI, "", IPMIBeside, IPMIOnly)
+	switch {
+	case m.Firmware == "bios":
 		oneOf("boot", m.Boot, "bios-pxe")
-	} else {
+	case m.IPMI == IPMIOnly:
+		oneOf("boot", m.Boot, "uefi-pxe")
+	default:
 		oneOf("boot", m.Boot, "uefi-http", "uefi-pxe")
 	}
 	for name, size := range map[string]string{"memory": m.Memory, "disk": m.Disk, "dataDisk": m.DataDisk} {

@@ -79,15 +79,27 @@ func (s server) node(password, fingerprint string) yaml.MapSlice {
 	}
 	return append(n,
 		yaml.MapItem{Key: "serial", Value: s.serial},
-		yaml.MapItem{Key: "bmc", Value: yaml.MapSlice{
-			{Key: "url", Value: "redfish+https://" + s.bmc.String()},
-			{Key: "credentials", Value: yaml.MapSlice{{Key: "username", Value: username}, {Key: "password", Value: yaml.MapSlice{{Key: "file", Value: password}}}}},
-			{Key: "fingerprint", Value: fingerprint},
-		}},
+		yaml.MapItem{Key: "bmc", Value: s.controller(password, fingerprint)},
 		yaml.MapItem{Key: "boot", Value: yaml.MapSlice{{Key: "mac", Value: s.mac.String()}, {Key: "method", Value: s.Machine.Boot}}},
 		yaml.MapItem{Key: "disk", Value: yaml.MapSlice{{Key: "serial", Value: s.disk}}},
 		yaml.MapItem{Key: "addresses", Value: addresses},
 	)
+}
+
+// controller is how the inventory reaches the machine's controller.
+func (s server) controller(password, fingerprint string) yaml.MapSlice {
+	login := yaml.MapItem{Key: "credentials", Value: yaml.MapSlice{
+		{Key: "username", Value: username}, {Key: "password", Value: yaml.MapSlice{{Key: "file", Value: password}}},
+	}}
+	byIPMI := "ipmi://" + s.bmc.String()
+	if s.IPMI == IPMIOnly {
+		return yaml.MapSlice{{Key: "url", Value: byIPMI}, login}
+	}
+	out := yaml.MapSlice{{Key: "url", Value: "redfish+https://" + s.bmc.String()}, login, {Key: "fingerprint", Value: fingerprint}}
+	if s.IPMI == IPMIBeside {
+		out = append(out, yaml.MapItem{Key: "ipmi", Value: byIPMI})
+	}
+	return out
 }
 
 // vips are host 10 of each provisioning network.

@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab"
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/bmc"
+	"github.com/ra2-deploy/ra2-deploy/e2e/lab/ipmisim"
 )
 
 const machine = "    - {name: m1, zone: a, disk: 256M, dataDisk: 1M"
@@ -96,7 +98,11 @@ func TestQEMUMachine(t *testing.T) {
 // leftovers.
 func TestCrash(t *testing.T) {
 	needsLab(t)
-	s := up(t, "t-crash", machine+"}\n")
+	whole := machine + "}\n"
+	if _, err := exec.LookPath(ipmisim.Program); err == nil {
+		whole = machine + ", ipmi: beside}\n"
+	}
+	s := up(t, "t-crash", whole)
 	s.netboot(content(t, "mode=wait"))
 	s.reset("On")
 	s.says("init: waits", 30*time.Second)

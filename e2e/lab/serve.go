@@ -191,7 +191,10 @@ func (d *daemon) rack(s server, password string) (*rack, error) {
 		cfg.BootMode = bmc.ModeLegacy
 	}
 	r.bmc = bmc.New(cfg)
-	return r, d.publish(r)
+	if err := d.publish(r); err != nil {
+		return r, err
+	}
+	return r, d.ipmi(r, password)
 }
 
 func (d *daemon) runner(r *rack, log *os.File) (bmc.Runner, error) {

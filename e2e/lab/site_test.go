@@ -24,6 +24,7 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab"
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/container"
+	"github.com/ra2-deploy/ra2-deploy/e2e/lab/ipmisim"
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/network"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/netboot"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
@@ -38,6 +39,12 @@ func TestMain(m *testing.M) {
 	switch args := os.Args[1:]; {
 	case len(args) == 3 && args[0] == "lab" && args[1] == "serve":
 		err = lab.Serve(context.Background(), args[2])
+	case len(args) > 4 && args[0] == "lab" && args[1] == "chassis":
+		var said string
+		if said, err = lab.Chassis(context.Background(), args[2], args[3], args[4:]); err == nil {
+			fmt.Println(said)
+			return
+		}
 	case len(args) == 2 && args[0] == "lab" && args[1] == "machine":
 		err = container.Child(context.Background())
 	case len(args) == 3 && args[0] == "netboot":
@@ -124,6 +131,12 @@ func (s site) clean() {
 	}
 	if pids := container.Members(s.name); len(pids) > 0 {
 		s.Errorf("processes are left: %v", pids)
+	}
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range commands {
+		if line, _ := os.ReadFile(f); strings.HasPrefix(string(line), "/usr/bin/"+ipmisim.Program) && strings.Contains(string(line), s.dir) {
+			s.Errorf("%s is left: %s", f, line)
+		}
 	}
 	files, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	for _, f := range files {

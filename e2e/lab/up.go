@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ra2-deploy/ra2-deploy/e2e/lab/ipmisim"
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/network"
 )
 
@@ -70,6 +71,11 @@ func (f File) free(dir string) error {
 		return fmt.Errorf("start lab %s: processes of an earlier one are left (%v); next: ra2-deploy lab down %s", name, left, dir)
 	}
 	for _, m := range f.Spec.Machines {
+		if m.IPMI != "" {
+			if _, err := exec.LookPath(ipmisim.Program); err != nil {
+				return fmt.Errorf("start lab %s: machine %s has IPMI: %w; next: apt install openipmi", name, m.Name, err)
+			}
+		}
 		if m.Kind == KindQEMU {
 			if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
 				return fmt.Errorf("start lab %s: machine %s: %w; next: apt install qemu-system-x86 ovmf ipxe-qemu", name, m.Name, err)
@@ -99,7 +105,7 @@ func (f File) lay(file, dir string) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(password, []byte(rand.Text()), 0o600); err != nil {
+	if err := os.WriteFile(password, []byte(rand.Text()[:ipmisim.MaxPassword]), 0o600); err != nil {
 		return err
 	}
 	all, err := f.servers(dir)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -61,10 +62,19 @@ func Start(cfg Config) (*Sim, error) {
 		ended: make(chan error, 1),
 	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // its end is the child's end, too
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			s.ended <- s.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("IPMI controller: %w", err)
 	}
-	go func() { s.ended <- s.cmd.Wait() }()
 	if err := s.ready(cfg.Addr); err != nil {
 		return nil, errors.Join(fmt.Errorf("IPMI controller: %w", err), s.Close())
 	}

@@ -47,7 +47,7 @@ func (e *Error) Temporary() bool {
 	switch e.Code {
 	case 0:
 		return errors.As(e.Err, new(*silence)) || errors.Is(e.Err, errSessions)
-	case codeBusy, codeTimeout, codeState, codeStarting:
+	case codeBusy, codeTimeout, codeState, codeStarting, codeOther: // many say no more than FFh while the power changes
 		return true
 	}
 	return false
@@ -66,6 +66,7 @@ const (
 	codeStarting  = 0xd2
 	codePrivilege = 0xd4
 	codeState     = 0xd5
+	codeOther     = 0xff
 )
 
 // meaning says what a completion code means.
@@ -89,6 +90,8 @@ func meaning(code byte) string {
 		return "the user's privilege is too low"
 	case codeState:
 		return "the BMC can't do this in its present state"
+	case codeOther:
+		return "the BMC doesn't say why"
 	}
 	return "the BMC refuses the request"
 }

@@ -71,8 +71,9 @@ func (c *Client) settle(ctx context.Context, to Power) error {
 			return nil
 		}
 		if err == nil && time.Since(asked) > c.cfg.PowerTimeout/4 {
-			asked = time.Now()
-			err = c.order(bound, to)
+			if err = c.order(bound, to); err == nil {
+				asked = time.Now()
+			}
 		}
 		switch {
 		case bound.Err() != nil:
