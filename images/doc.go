@@ -12,7 +12,7 @@
 //	manifest.json   Manifest
 //
 // and in <cache>/loaders the network boot loaders undionly.kpxe (BIOS),
-// snponly.efi and ipxe.efi (UEFI).
+// snponly.efi and ipxe.efi (UEFI), ipxe.iso (both, for virtual media).
 //
 // ra2-esp boots by UEFI (systemd-boot) and BIOS (syslinux). ra2-config is
 // empty; the installer writes the node's configuration there. ra2-root is

@@ -16,9 +16,9 @@ import (
 )
 
 // loaderFiles are the network boot loaders that are offered, as Debian's
-// package ipxe names them.
+// package ipxe names them. The last is for virtual media.
 func loaderFiles() []string {
-	return []string{"undionly.kpxe", "snponly.efi", "ipxe.efi"}
+	return []string{"undionly.kpxe", "snponly.efi", "ipxe.efi", "ipxe.iso"}
 }
 
 // packageList is the file in a folder of unpacked packages that names them.

@@ -53,8 +53,8 @@ func (c *converter) method(path, text string, bmc BMC) string {
 	if !bmc.OnlyIPMI() {
 		return or(text, "uefi-http")
 	}
-	if text == "uefi-http" {
-		c.say(path, "is uefi-http, and bmc.url is of IPMI, which can only ask for PXE", "write uefi-pxe")
+	if text == "uefi-http" || text == "virtual-media" {
+		c.say(path, "is "+text+", and bmc.url is of IPMI, which can only ask for PXE", "write uefi-pxe")
 	}
 	return or(text, "uefi-pxe")
 }

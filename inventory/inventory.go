@@ -118,7 +118,7 @@ func (b BMC) OnlyIPMI() bool { return strings.HasPrefix(b.URL, "ipmi://") }
 // Boot is how a host boots from the network.
 type Boot struct {
 	MAC    string // lower case, colons
-	Method string // "uefi-http", "uefi-pxe", "bios-pxe"
+	Method string // "uefi-http", "uefi-pxe", "bios-pxe", "virtual-media"
 }
 
 // Disk names the disk that may be erased. Exactly one field is set.

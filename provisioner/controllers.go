@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bios"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/ipmi"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/redfish"
@@ -57,6 +58,7 @@ type controller struct {
 	spare  talker // IPMI beside Redfish; nil where the inventory names none
 	mu     sync.Mutex
 	notice string       // what a person should know and what ends nothing
+	mac    string       // of the boot NIC
 	tell   func(string) // hears what the client waits for; nil is nobody
 }
 
@@ -88,7 +90,7 @@ func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]
 // openController prepares the clients of one host. The Redfish configuration
 // holds what doesn't come from the node.
 func openController(n inventory.Node, password secret.Value, cfg redfish.Config) (*controller, error) {
-	one := &controller{host: n.Name}
+	one := &controller{host: n.Name, mac: n.Boot.MAC}
 	other := n.BMC.IPMI
 	if n.BMC.OnlyIPMI() {
 		other = n.BMC.URL
@@ -199,9 +201,12 @@ const viaIPMI = "ipmi:"
 // SetBoot implements act.Machine.
 func (c *controller) SetBoot(ctx context.Context, method string) error {
 	if by, ok := strings.CutPrefix(method, viaIPMI); ok && c.spare != nil {
-		return c.spare.SetBoot(ctx, by)
+		if err := c.spare.SetBoot(ctx, by); err != nil {
+			return fmt.Errorf("%w: %w", act.ErrOtherWay, err)
+		}
+		return nil
 	}
-	return c.client.SetBoot(ctx, method)
+	return otherWay(c.client.SetBoot(ctx, method))
 }
 
 // Power implements act.Machine. A Redfish that can't switch the power is not

@@ -26,11 +26,12 @@ func TestMethods(t *testing.T) {
 		node inventory.Node
 		want []string
 	}{
-		"http":      {inventory.Node{Boot: inventory.Boot{Method: "uefi-http"}}, []string{"uefi-http", "uefi-pxe"}},
-		"pxe":       {inventory.Node{Boot: inventory.Boot{Method: "uefi-pxe"}}, []string{"uefi-pxe", "uefi-http"}},
-		"bios":      {inventory.Node{Boot: inventory.Boot{Method: "bios-pxe"}}, []string{"bios-pxe"}},
-		"both":      {inventory.Node{Boot: inventory.Boot{Method: "uefi-http"}, BMC: inventory.BMC{URL: "https://b", IPMI: "ipmi://b"}}, []string{"uefi-http", "uefi-pxe", "ipmi:uefi-pxe"}},
-		"bios both": {inventory.Node{Boot: inventory.Boot{Method: "bios-pxe"}, BMC: inventory.BMC{URL: "https://b", IPMI: "ipmi://b"}}, []string{"bios-pxe", "ipmi:bios-pxe"}},
+		"http":      {inventory.Node{Boot: inventory.Boot{Method: "uefi-http"}}, []string{"uefi-http", "uefi-pxe", "boot-order", "virtual-media"}},
+		"pxe":       {inventory.Node{Boot: inventory.Boot{Method: "uefi-pxe"}}, []string{"uefi-pxe", "uefi-http", "boot-order", "virtual-media"}},
+		"bios":      {inventory.Node{Boot: inventory.Boot{Method: "bios-pxe"}}, []string{"bios-pxe", "virtual-media"}},
+		"media":     {inventory.Node{Boot: inventory.Boot{Method: "virtual-media"}}, []string{"virtual-media"}},
+		"both":      {inventory.Node{Boot: inventory.Boot{Method: "uefi-http"}, BMC: inventory.BMC{URL: "https://b", IPMI: "ipmi://b"}}, []string{"uefi-http", "uefi-pxe", "boot-order", "ipmi:uefi-pxe", "virtual-media"}},
+		"bios both": {inventory.Node{Boot: inventory.Boot{Method: "bios-pxe"}, BMC: inventory.BMC{URL: "https://b", IPMI: "ipmi://b"}}, []string{"bios-pxe", "ipmi:bios-pxe", "virtual-media"}},
 		"ipmi":      {inventory.Node{Boot: inventory.Boot{Method: "uefi-pxe"}, BMC: inventory.BMC{URL: "ipmi://b"}}, []string{"uefi-pxe"}},
 	} {
 		c.node.Name = name

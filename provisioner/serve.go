@@ -132,6 +132,13 @@ func (s *servers) Open(node string) error {
 	})
 }
 
+// image returns the URL of a host's boot image for virtual media.
+func (s *servers) image(node string) string {
+	n, _ := find(s.cluster, node)
+	mac, _ := netboot.ParseMAC(n.Boot.MAC) // checked with the inventory
+	return netboot.Config{Addr: s.addresses()[0]}.MediaURL(mac)
+}
+
 // Close implements act.Boots.
 func (s *servers) Close(node string) {
 	s.agent.Close(node)
@@ -212,7 +219,7 @@ func (s *servers) booted(e netboot.Event) {
 		return
 	}
 	kinds := map[netboot.Kind]act.Kind{
-		netboot.Asked: act.KindDHCP, netboot.Loader: act.KindLoader, netboot.Script: act.KindScript,
+		netboot.Asked: act.KindDHCP, netboot.Media: act.KindMedia, netboot.Loader: act.KindLoader, netboot.Script: act.KindScript,
 		netboot.Progress: act.KindLoader, netboot.Fetched: act.KindLoader,
 	}
 	if e.Kind == netboot.Asked && e.Client.Persona == netboot.Plain {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bios"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/ipmi"
@@ -76,23 +77,26 @@ func switches(seen facts.Seen) facts.Seen {
 }
 
 // methods returns the ways to boot a host, best first: the inventory's own,
-// then the other that its kind of firmware knows, then PXE asked for by IPMI.
+// then the other that its kind of firmware knows, then those that change more
+// than one boot, then PXE asked for by IPMI and iPXE from the virtual CD. One that
+// the inventory sends to virtual media can't do better.
 func (r *Run) methods(node string) []string {
 	n, _ := find(r.want, node)
 	out, pxe := []string{n.Boot.Method}, ipmi.UEFIPXE
 	switch {
+	case n.Boot.Method == redfish.VirtualMedia, n.BMC.OnlyIPMI():
+		return out
 	case n.Boot.Method == ipmi.BIOSPXE:
 		pxe = ipmi.BIOSPXE
-	case n.BMC.OnlyIPMI(): // has no other
 	case n.Boot.Method == redfish.UEFIHTTP:
-		out = append(out, redfish.UEFIPXE)
+		out = append(out, redfish.UEFIPXE, act.BootOrder)
 	default:
-		out = append(out, redfish.UEFIHTTP)
+		out = append(out, redfish.UEFIHTTP, act.BootOrder)
 	}
 	if n.BMC.IPMI != "" {
 		out = append(out, viaIPMI+pxe)
 	}
-	return out
+	return append(out, act.VirtualMedia)
 }
 
 // workflow returns how a host's installation is ordered: as the actions of a

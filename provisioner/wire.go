@@ -187,7 +187,7 @@ func (r *Run) engine(files imageFiles, signals *act.Signals) *workflow.Engine {
 		join := act.Join{Members: members, Kubeadm: members.order, Orders: r.servers, Signals: signals}
 		install := act.Install{
 			Machine: machine, Methods: r.methods, Workflow: r.workflow(files), Boots: r.servers,
-			Orders: r.servers, Signals: signals, POST: postTime, Lag: lagTime,
+			Orders: r.servers, Signals: signals, Image: r.servers.image, POST: postTime, Lag: lagTime,
 		}
 		settle := act.Settle{Members: members, Answering: members, Orders: r.servers, IsControl: r.isControl}
 		wake := act.Wake{Machine: machine, Heard: r.servers.agent.Heard, Members: members, Signals: signals, POST: postTime}

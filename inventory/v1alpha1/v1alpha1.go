@@ -135,7 +135,7 @@ type SecretRef struct {
 // Boot is how the host boots from the network.
 type Boot struct {
 	MAC    string `json:"mac" jsonschema:"pattern=^[0-9a-fA-F]{2}([-:][0-9a-fA-F]{2}){5}$"`
-	Method string `json:"method,omitempty" jsonschema:"enum=uefi-http,enum=uefi-pxe,enum=bios-pxe,default=uefi-http"`
+	Method string `json:"method,omitempty" jsonschema:"enum=uefi-http,enum=uefi-pxe,enum=bios-pxe,enum=virtual-media,default=uefi-http"`
 }
 
 // Disk names the disk that may be erased. Exactly one field is set.

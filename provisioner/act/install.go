@@ -50,8 +50,9 @@ type Install struct {
 	Boots    Boots
 	Orders   Orders
 	Signals  *Signals
-	POST     time.Duration // how long a host may take from power-on to its first DHCP request
-	Lag      time.Duration // how long its controller may show old BIOS attributes after that
+	Image    func(node string) string // URL of the boot image for virtual media
+	POST     time.Duration            // how long a host may take from power-on to its first DHCP request
+	Lag      time.Duration            // how long its controller may show old BIOS attributes after that
 }
 
 // Do implements the verb. A host cut short anywhere is booted again: nothing
@@ -81,61 +82,6 @@ func (i Install) Do(ctx context.Context, s step.Step, v step.Install, report ste
 	}
 	i.Boots.Close(s.Host) // a host that restarts now starts from its disk
 	return again(i.speaks(ctx, in, v, report))
-}
-
-// boot starts the host by each method in turn until its installer has claimed
-// its identity. A management controller's 2xx is not believed: what proves the
-// boot is the DHCP request of that MAC inside a deadline.
-func (i Install) boot(ctx context.Context, host string, m Machine, in <-chan Signal, report step.Reporter) error {
-	var tried []error
-	for _, method := range i.Methods(host) {
-		if err := i.Boots.Open(host); err != nil {
-			return err
-		}
-		err := i.start(ctx, m, method, in, report)
-		if err == nil {
-			return nil
-		}
-		if _, silent := errors.AsType[*Silence](err); !silent {
-			return err
-		}
-		tried = append(tried, fmt.Errorf("by %s: %w", method, err))
-	}
-	return &step.Hold{
-		Reason: "the host did not boot from the network",
-		Hint:   "look at its console and at the boot order in its setup; is the cable of the boot NIC in the provisioning network, is the MAC right?",
-		Err:    errors.Join(tried...),
-	}
-}
-
-// start powers the host on towards the network and waits for its claim.
-func (i Install) start(ctx context.Context, m Machine, method string, in <-chan Signal, report step.Reporter) error {
-	tell := noting(report)
-	if err := m.Power(ctx, PowerOff, tell); err != nil {
-		return err
-	}
-	drain(in)
-	if err := m.SetBoot(ctx, method); err != nil {
-		return err
-	}
-	if err := m.Power(ctx, PowerOn, tell); err != nil {
-		return err
-	}
-	report(step.Event{Mark: step.MarkPowerOn, Note: "power is on, next boot by " + method})
-	asked := Wait{
-		For: "the host's DHCP request", Long: i.POST, Next: "the loader, then iPXE's script",
-		Hint: "is the boot NIC's cable in the provisioning network?",
-	}
-	if err := until(ctx, asked, in, report, first(KindDHCP, KindScript)); err != nil {
-		return err
-	}
-	claimed := Wait{For: "the installer's claim", Long: 10 * time.Minute, Next: "the image is written"}
-	return until(ctx, claimed, in, report, func(s Signal) (bool, error) {
-		if s.Kind == KindRefused {
-			return false, &step.Hold{Reason: "the host's claim was refused", Hint: "compare the inventory with what the host says of itself", Err: s.Err}
-		}
-		return s.Kind == KindClaim, nil
-	})
 }
 
 // written waits until the image is on the disk and was read back. A host that

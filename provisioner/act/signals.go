@@ -23,6 +23,7 @@ type Kind string
 // The kinds of signals, in the order in which a boot gives them.
 const (
 	KindDHCP    Kind = "dhcp"    // first request of the boot NIC (RFC 2131)
+	KindMedia   Kind = "media"   // the management controller reads the boot image of its virtual CD
 	KindLoader  Kind = "loader"  // the loader is fetched, or progress of kernel and initrd
 	KindScript  Kind = "script"  // iPXE asked for its script
 	KindClaim   Kind = "claim"   // the installer claimed its identity

@@ -37,7 +37,7 @@ type Boot struct {
 	Gateway  netip.Addr     // IPv4, zero when there is none
 	DNS      []netip.Addr   // IPv4 ones go into DHCP option 6
 	NTP      []netip.Addr   // IPv4 ones go into DHCP option 42
-	Method   string         // "uefi-http", "uefi-pxe", "bios-pxe"; empty means any. Another one is served too, and reported
+	Method   string         // "uefi-http", "uefi-pxe", "bios-pxe", "virtual-media"; empty means any. Another one is served too, and reported
 	Loader   string         // file in the loader directory to hand out instead of the architecture's own; some NICs need ipxe.efi
 	Kernel   string         // path of the kernel file
 	Initrd   string         // path of the initrd file

@@ -13,6 +13,7 @@ type Kind string
 const (
 	Asked    Kind = "asked"    // the firmware's first DHCP message in this opening
 	Leased   Kind = "leased"   // a DHCP ACK went out
+	Media    Kind = "media"    // the boot image for virtual media is read, by the host's management controller
 	Loader   Kind = "loader"   // the loader was fetched whole
 	Script   Kind = "script"   // iPXE fetched its script
 	Progress Kind = "progress" // kernel or initrd is under way

@@ -17,6 +17,7 @@ import (
 //	/boot/<mac>/ipxe, autoexec.ipxe   the script
 //	/boot/<mac>/kernel, initrd        with ranges (RFC 9110, 14)
 //	/boot/<mac>/ticket.cpio           once, to the reserved address
+//	/boot/<mac>/ipxe.iso              for virtual media, with ranges
 //	/boot/<mac>/<loader>              for UEFI HTTP boot
 //	/loaders/<loader>                 to addresses of open boots
 //
@@ -53,6 +54,8 @@ func (s *Server) serveBoot(w http.ResponseWriter, r *http.Request) {
 		s.serveFile(w, r, b, file, b.Kernel)
 	case "initrd":
 		s.serveFile(w, r, b, file, b.Initrd)
+	case mediaName:
+		s.serveMedia(w, r, b)
 	case ticketName:
 		s.serveTicket(w, r, b)
 	default:
@@ -139,6 +142,30 @@ func (s *Server) serveLoader(w http.ResponseWriter, r *http.Request, b Boot, nam
 		took := time.Since(began)
 		s.tellLoader(b, Event{By: "http", From: r.RemoteAddr, File: name, Bytes: m.sent, Total: m.sent, Took: took, Own: took - m.waited})
 	}
+}
+
+// mediaName is the boot image for virtual media: iPXE for BIOS and UEFI, as
+// Debian's package ipxe has it. It asks for its script as any iPXE does.
+const mediaName = "ipxe.iso"
+
+// MediaURL returns where a host's boot image is. It is plain, since management
+// controllers refuse or cut URLs with more in them than a path.
+func (c Config) MediaURL(mac MAC) string { return c.withDefaults().bootURL(mac, mediaName) }
+
+// serveMedia sends the boot image to a management controller, which reads it in
+// pieces. The first read is what proves that the image is in use.
+func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, b Boot) {
+	f, err := s.openLoader(b, mediaName, "http")
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer f.Close()
+	if r.Method == http.MethodGet && s.watch.firstRead(b) {
+		s.emit(b, Event{Kind: Media, By: "http", From: r.RemoteAddr, File: mediaName, Note: "the image is read from " + r.RemoteAddr})
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, r, "", time.Time{}, f)
 }
 
 // loaderType returns what UEFI 2.10, 24.7.4 wants of a boot program's answer.

@@ -200,3 +200,42 @@ func TestConstantMemory(t *testing.T) {
 		t.Errorf("%d bytes were allocated for it", used)
 	}
 }
+
+// TestMedia: the boot image for virtual media is served in pieces to whoever
+// reads for an open boot; the first read of each opening is told, a HEAD isn't.
+func TestMedia(t *testing.T) {
+	s, table, d := web(t)
+	if err := os.WriteFile(filepath.Join(s.conf.Loaders, mediaName), []byte("0123456789"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	url := s.conf.MediaURL(mustMAC(t))
+	if want := "http://10.17.0.1:8080" + bootPath + "ipxe.iso"; url != want {
+		t.Errorf("the URL is %s, want %s", url, want)
+	}
+	const bmc = "10.17.1.11:50000"
+	head := httptest.NewRequest(http.MethodHead, bootPath+mediaName, nil)
+	head.RemoteAddr = bmc
+	s.Handler().ServeHTTP(httptest.NewRecorder(), head)
+	if n := len(d.all(Media, nil)); n != 0 {
+		t.Errorf("%d reads are told after a HEAD", n)
+	}
+	for range 3 {
+		if r := get(s, bmc, bootPath+mediaName, "Range", "bytes=2-4"); r.Code != http.StatusPartialContent || r.Body.String() != "234" {
+			t.Errorf("%d %q", r.Code, r.Body)
+		}
+	}
+	if all := d.all(Media, nil); len(all) != 1 || all[0].Node != "cp-a" || all[0].From != bmc {
+		t.Errorf("told %v", all)
+	}
+	if err := table.Open(aBoot(t)); err != nil {
+		t.Fatal(err)
+	}
+	get(s, bmc, bootPath+mediaName)
+	if n := len(d.all(Media, nil)); n != 2 {
+		t.Errorf("%d first reads in two openings", n)
+	}
+	table.Close(mustMAC(t))
+	if r := get(s, bmc, bootPath+mediaName); r.Code != http.StatusNotFound {
+		t.Errorf("a closed boot: %d", r.Code)
+	}
+}

@@ -17,7 +17,8 @@ type watch struct {
 type story struct {
 	opening uint64
 	asked   map[Persona]bool
-	loaders int // fetched since the script was last asked for
+	read    bool // the image for virtual media
+	loaders int  // fetched since the script was last asked for
 }
 
 // of returns the story of b, a new one for a new opening. The lock is held.
@@ -40,6 +41,16 @@ func (w *watch) firstAsk(b Boot, p Persona) bool {
 	s := w.of(b)
 	first := !s.asked[p]
 	s.asked[p] = true
+	return first
+}
+
+// firstRead reports whether the boot image was not read before in this opening.
+func (w *watch) firstRead(b Boot) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.of(b)
+	first := !s.read
+	s.read = true
 	return first
 }
 

@@ -138,7 +138,7 @@ func (PowerOff) Risk() Risk { return Reboots }
 func (SetBIOS) Limits() Limits { return Limits{25 * time.Minute, 2} }
 
 // Limits implements Verb.
-func (Install) Limits() Limits { return Limits{100 * time.Minute, 3} }
+func (Install) Limits() Limits { return Limits{180 * time.Minute, 3} }
 
 // Limits implements Verb.
 func (Wake) Limits() Limits { return Limits{45 * time.Minute, 1} }
