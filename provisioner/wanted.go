@@ -54,7 +54,28 @@ func (r *Run) wanted(files imageFiles, seen facts.Seen) (plan.Want, error) {
 
 // judge holds what was seen against RA2's minimums and against the inventory.
 func (r *Run) judge(seen facts.Seen) []rules.Finding {
-	return rules.Judge(r.want, switches(seen), time.Now())
+	return append(rules.Judge(r.want, switches(seen), time.Now()), unsettable(r.want, seen)...)
+}
+
+// unsettable returns a finding for each firmware setting that a host can't
+// have, so that all of them are told before anything is touched. A host whose
+// settings can be brought about has none.
+func unsettable(want inventory.Cluster, seen facts.Seen) []rules.Finding {
+	var all []rules.Finding
+	for _, n := range want.Nodes {
+		h := seen.Hosts[n.Name]
+		if !h.BMC.Reached {
+			continue
+		}
+		_, err := bios.Diff(want.Classes[n.Class].BIOS, h.BMC)
+		for _, refused := range bios.Refusals(err) {
+			all = append(all, rules.Finding{
+				Requirement: rules.Settings, Host: n.Name, Verdict: rules.Fail,
+				Want: "firmware that takes the settings of class " + n.Class, Got: refused.Error(), Where: "Bios Attributes",
+			})
+		}
+	}
+	return all
 }
 
 // switches adds what the firmware's settings say of SMT where nobody else does.

@@ -105,6 +105,15 @@ func Diff(want inventory.BIOS, have facts.BMC) (map[string]any, error) {
 	return out, errors.Join(append(errs, more...)...)
 }
 
+// Refusals returns the lines of an error of Diff, one for each thing that
+// can't be set.
+func Refusals(err error) []error {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return all.Unwrap()
+	}
+	return nil
+}
+
 // refuse completes an error: what to do, and whether a registry is missing.
 func refuse(by string, have facts.BMC, err error) error {
 	without := ""

@@ -2,9 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
@@ -36,7 +33,7 @@ func (m *maker) host(n inventory.Node) {
 		})
 	case len(firmware) > 0:
 		m.add(step.Step{
-			ID: On(n.Name, "firmware"), Host: n.Name, Needs: m.alone(n), Why: sentence(firmware, now.BMC.BIOS),
+			ID: On(n.Name, "firmware"), Host: n.Name, Needs: m.alone(n), Why: sentence(firmware, now.BMC),
 			Do: step.SetBIOS{Attributes: firmware, Restart: true},
 		})
 	}
@@ -53,7 +50,7 @@ func (m *maker) replace(n inventory.Node, now facts.Host, firmware map[string]an
 	}
 	if len(firmware) > 0 {
 		m.add(step.Step{
-			ID: On(n.Name, "firmware"), Host: n.Name, Needs: needs, Why: sentence(firmware, now.BMC.BIOS),
+			ID: On(n.Name, "firmware"), Host: n.Name, Needs: needs, Why: sentence(firmware, now.BMC),
 			Do: step.SetBIOS{Attributes: firmware},
 		})
 		needs = append(needs, On(n.Name, "firmware"))
@@ -107,16 +104,3 @@ func (m *maker) lookInstalled(n inventory.Node, now facts.Host) (view, string) {
 
 // stageNode is agent.StageNode; the plan doesn't import tools.
 const stageNode = "node"
-
-// sentence writes a difference of BIOS attributes as "name: old → new".
-func sentence(want, got map[string]any) string {
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(want)) {
-		old := "unknown"
-		if v, ok := got[k]; ok {
-			old = fmt.Sprint(v)
-		}
-		parts = append(parts, fmt.Sprintf("%s: %s → %v", k, old, want[k]))
-	}
-	return strings.Join(parts, ", ")
-}

@@ -28,6 +28,7 @@ const (
 const (
 	Identity  = "identity"  // the host is the one that the inventory means
 	Reachable = "reachable" // the management controller answers
+	Settings  = "settings"  // the firmware takes the settings that the class wants
 )
 
 // Finding is one fact judged by one rule.
