@@ -37,7 +37,7 @@ type BMC struct {
 	Firmware     []Firmware           `json:"firmware,omitempty"` // of the controller and of the BIOS
 	Clock        *Clock               `json:"clock,omitempty"`    // nil when the controller tells no time
 	BIOS         map[string]any       `json:"bios,omitempty"`
-	PendingBIOS  map[string]any       `json:"pendingBIOS,omitempty"`  // the settings resource; nil when there is none
+	PendingBIOS  map[string]any       `json:"pendingBIOS,omitempty"`  // attributes that the next POST will change; nil when there is no settings resource
 	Registry     map[string]Attribute `json:"registry,omitempty"`     // attributes that were looked up in the BIOS attribute registry; nil when nobody asked or it isn't there
 	BootOverride string               `json:"bootOverride,omitempty"` // BootSourceOverrideTarget while enabled, else empty
 	BootTargets  []string             `json:"bootTargets,omitempty"`  // what BootSourceOverrideTarget may be

@@ -134,10 +134,25 @@ func (l *look) settings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.out.BIOS, l.out.PendingBIOS = f.now, f.pending
+	l.out.BIOS, l.out.PendingBIOS = f.now, f.waiting()
 	if l.cfg.Attributes == nil {
 		return nil
 	}
 	l.out.Registry, err = l.registry(ctx, f.registry, f.now)
 	return err
+}
+
+// waiting returns what the next POST will change. Most settings resources
+// repeat all that is in force, and a thousand hosts are held at once.
+func (f firmware) waiting() map[string]any {
+	if f.pending == nil {
+		return nil
+	}
+	out := map[string]any{}
+	for name, v := range f.pending {
+		if now, ok := f.now[name]; !ok || !same(now, v) {
+			out[name] = v
+		}
+	}
+	return out
 }

@@ -138,8 +138,13 @@ func (l *look) drivesOf(ctx context.Context, at path, s storage) error {
 	return eachRef(ctx, l, "drives", at, s.Drives, add)
 }
 
+// addDrive takes a drive. One of which nothing is told may be an empty place.
 func (l *look) addDrive(d facts.Drive, s state) {
-	if !s.absent() && len(l.out.Drives) < maxParts {
+	switch {
+	case s.absent():
+	case d.Model+d.Serial+d.WWN == "" && d.Bytes == 0, len(l.out.Drives) >= maxParts:
+		l.partial("drives")
+	default:
 		l.out.Drives = append(l.out.Drives, d)
 	}
 }

@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -148,32 +149,41 @@ func atLeast(f facts.Slot, devices []path, cards map[path]pcieDevice) facts.Slot
 	return f
 }
 
-// cards reads the devices of a chassis: all at once where it has a collection
-// and the controller expands, else those in slots of which more must be known.
+// maxCards is how many cards are asked one by one for what their slots don't
+// tell.
+const maxCards = 16
+
+// cards reads the devices that are in slots of which more must be known: what
+// one expanded page of the chassis' devices holds, and the others one by one.
 func (l *look) cards(ctx context.Context, b chassis, slots []pcieSlot) (map[path]pcieDevice, error) {
 	out := map[path]pcieDevice{}
-	keep := func(p path, d pcieDevice) error {
-		out[p.key()] = d
-		return nil
+	var page struct {
+		Members []json.RawMessage `json:"Members"`
 	}
-	if b.Devices.collection != "" && l.expansion() != "" {
-		_, err := each(ctx, l, "", b.Devices.collection, keep)
-		return out, err
+	if b.Devices.collection != "" {
+		if err := l.try1(ctx, b.Devices.collection, &page); err != nil {
+			return nil, err
+		}
 	}
+	for _, raw := range page.Members {
+		var d pcieDevice
+		if at, ok := whole(raw); ok && decode(raw, &d) == nil {
+			out[at.key()] = d
+		}
+	}
+	asked := 0
 	for _, s := range slots {
 		if generation(s.Type) > 0 && s.Lanes.count(64) > 0 {
 			continue
 		}
 		for _, p := range s.Links.Devices.links() {
-			var d pcieDevice
-			if !l.once(p) {
+			if _, ok := out[p.key()]; ok || asked >= maxCards {
 				continue
 			}
-			if _, err := l.get(ctx, p, &d); err != nil {
-				if err := l.note(err); err != nil {
-					return nil, err
-				}
-				continue
+			asked++
+			var d pcieDevice
+			if _, err := l.get(ctx, p, &d); l.note(err) != nil {
+				return nil, err
 			}
 			out[p.key()] = d
 		}

@@ -24,11 +24,13 @@ import (
 type wire struct {
 	http.Handler
 	requests int
+	trail    []string
 }
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.requests++
+	w.trail = append(w.trail, r.URL.RequestURI())
 	rec := httptest.NewRecorder()
 	w.ServeHTTP(rec, r)
 	resp := rec.Result()

@@ -117,7 +117,7 @@ func choose(all []computerSystem, serial string) (computerSystem, error) {
 	if len(all) == 1 {
 		return all[0], nil
 	}
-	var named, bootable []computerSystem
+	var named, bootable, hosts []computerSystem
 	var words []string
 	for _, s := range all {
 		if serial != "" && (strings.EqualFold(string(s.SerialNumber), serial) || strings.EqualFold(string(s.SKU), serial)) {
@@ -125,6 +125,9 @@ func choose(all []computerSystem, serial string) (computerSystem, error) {
 		}
 		if s.Boot.Enabled != "" || len(s.Boot.Targets) > 0 {
 			bootable = append(bootable, s)
+			if s.Bios.Path != "" {
+				hosts = append(hosts, s) // accelerator boards may have Boot, with nothing to set in it
+			}
 		}
 		words = append(words, fmt.Sprintf("%s (serial %q)", s.Path, s.SerialNumber))
 	}
@@ -133,6 +136,8 @@ func choose(all []computerSystem, serial string) (computerSystem, error) {
 		return named[0], nil
 	case len(bootable) == 1 && serial == "":
 		return bootable[0], nil
+	case len(hosts) == 1 && serial == "":
+		return hosts[0], nil
 	case len(all) == 0:
 		return computerSystem{}, errors.New("the BMC tells of no system")
 	}

@@ -94,6 +94,9 @@ func (e expanding) expand(v any) any {
 		}
 		var resource map[string]any
 		if body, ok := e.resource(at); ok && json.Unmarshal(body, &resource) == nil {
+			if resource["@odata.id"] == nil {
+				resource["@odata.id"] = at
+			}
 			return resource
 		}
 	}

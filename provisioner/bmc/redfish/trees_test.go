@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 type golden struct {
 	facts.BMC
 	Attributes int  `json:"attributes"`
-	Pending    *int `json:"pending,omitempty"` // absent when there is no settings resource
+	Pending    *int `json:"pending,omitempty"` // that wait; absent when there is no settings resource
 }
 
 var decisive = regexp.MustCompile(`(?i)^(LogicalProc|ProcSMT|Proc\w*HyperThreading|Hyper_Threading_ALL.*|Sriov\w*|.*_SRIOV|SR_IOVSupport.*|ProcVirtualization|IntelProcVtd|.*IntelVTforDirected.*|BootMode|.*SystemBootMode)$`)
