@@ -115,11 +115,11 @@ func (c *Client) uuid(ctx context.Context, out *facts.BMC) error {
 }
 
 // uuid returns a system GUID as SMBIOS and Redfish write it. The standard has
-// its bytes in the opposite order (IPMI 2.0 table 20-10), most controllers
-// send them as SMBIOS stores them (first three fields little-endian, DSP0134
-// section 7.2.1), a few as RFC 4122 does. Version and variant tell which; a
-// GUID that is valid in no order or in several is not told: a wrong one is
-// worse than none.
+// its bytes in the opposite order (IPMI 2.0 table 20-10; OpenBMC does that),
+// most controllers send them as SMBIOS stores them (first three fields
+// little-endian, DSP0134 section 7.2.1; so do iDRAC, iLO, AMI), very few as
+// RFC 4122 does. Version and variant tell which: no GUID is valid in the first
+// two orders. One that is valid in none is not told: a wrong one is worse.
 func uuid(b [16]byte) string {
 	swapped := b
 	slices.Reverse(swapped[:])
@@ -127,18 +127,16 @@ func uuid(b [16]byte) string {
 	for _, field := range [][]byte{mixed[0:4], mixed[4:6], mixed[6:8]} {
 		slices.Reverse(field)
 	}
-	var found []string
 	for _, u := range [][16]byte{mixed, swapped, b} {
-		if version := u[6] >> 4; version >= 1 && version <= 8 && u[8]>>6 == 0b10 {
-			found = append(found, fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16]))
+		if valid(u) {
+			return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
 		}
-	}
-	slices.Sort(found)
-	if found = slices.Compact(found); len(found) == 1 {
-		return found[0]
 	}
 	return ""
 }
+
+// valid reports whether version and variant are those of RFC 4122.
+func valid(u [16]byte) bool { return u[6]>>4 >= 1 && u[6]>>4 <= 5 && u[8]>>6 == 0b10 }
 
 // boot is the one-time override that waits for the next start.
 func (c *Client) boot(ctx context.Context, out *facts.BMC) (err error) {
