@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/bmc"
@@ -55,6 +56,10 @@ func (d *daemon) listen() (*http.Server, error) {
 		var f bmc.Faults
 		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if wrong := f.Check(); len(wrong) > 0 {
+			http.Error(w, strings.Join(wrong, "; "), http.StatusBadRequest)
 			return
 		}
 		for _, rack := range d.racks {

@@ -204,6 +204,9 @@ func (m Machine) problems() []string {
 	if !regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`).MatchString(m.Name) {
 		p = append(p, fmt.Sprintf("name is %q; write small letters, digits and dashes", m.Name))
 	}
+	for _, wrong := range m.Faults.Check() {
+		p = append(p, "faults: "+wrong)
+	}
 	oneOf("kind", m.Kind, KindContainer, KindQEMU)
 	oneOf("firmware", m.Firmware, "uefi", "bios")
 	oneOf("ipmi", m.IPMI, "", IPMIBeside, IPMIOnly)

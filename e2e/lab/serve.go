@@ -2,8 +2,6 @@ package lab
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -242,16 +240,17 @@ func (d *daemon) publish(r *rack) error {
 	if err := network.Address(link, netip.PrefixFrom(r.server.bmc, oob.Bits())); err != nil {
 		return err
 	}
-	cert, print, err := bmc.SelfSigned(r.server.bmc)
+	conf, print, err := r.bmc.TLS(r.server.bmc)
 	if err != nil {
 		return err
 	}
 	r.print = print
-	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
-	if err := os.WriteFile(r.path("bmc.crt"), public, 0o644); err != nil {
+	cert, err := conf.GetCertificate(nil)
+	if err != nil {
 		return err
 	}
-	if _, err := x509.ParseCertificate(cert.Certificate[0]); err != nil {
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
+	if err := os.WriteFile(r.path("bmc.crt"), public, 0o644); err != nil {
 		return err
 	}
 	ln, err := net.Listen("tcp", netip.AddrPortFrom(r.server.bmc, 443).String())
@@ -260,7 +259,7 @@ func (d *daemon) publish(r *rack) error {
 	}
 	r.web = &http.Server{
 		Handler: r.bmc, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+		TLSConfig: conf,
 	}
 	go func() {
 		if err := r.web.ServeTLS(ln, "", ""); !errors.Is(err, http.ErrServerClosed) {

@@ -93,6 +93,10 @@ func (c *Controller) patchSettings(w http.ResponseWriter, in map[string]any) {
 		c.pending = Attributes{}
 	}
 	maps.Copy(c.pending, attributes)
+	if f := c.cfg.Faults; f.StickJob || f.PurgeJob {
+		c.accepted(w, c.begin())
+		return
+	}
 	reply(w, http.StatusOK, object{"@Message.ExtendedInfo": []object{
 		info("Base.1.18.SettingsApplied", "the attributes are pending and come in force at the next reset"),
 	}})

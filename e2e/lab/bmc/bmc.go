@@ -36,14 +36,6 @@ type Config struct {
 	Faults             Faults
 }
 
-// Faults are the lies that a controller can be told to tell.
-type Faults struct {
-	WrongSerial    string `json:"wrongSerial,omitempty" yaml:"wrongSerial,omitempty"`       // reported instead of the serial
-	ForgetOverride bool   `json:"forgetOverride,omitempty" yaml:"forgetOverride,omitempty"` // the boot override is accepted, shown, and not used
-	IgnoreBIOS     bool   `json:"ignoreBIOS,omitempty" yaml:"ignoreBIOS,omitempty"`         // pending attributes vanish at POST without effect
-	Slow           int    `json:"slow,omitempty" yaml:"slow,omitempty"`                     // milliseconds before each answer
-}
-
 // A Controller is one BMC. It is an http.Handler; close it to switch the
 // machine off.
 type Controller struct {
@@ -56,6 +48,10 @@ type Controller struct {
 	power    power
 	sessions []session
 	next     int // number of the next session
+	trouble  trouble
+	job      *job   // of the last change of BIOS attributes; nil when there was none, or it is forgotten
+	jobs     int    // that there were
+	media    string // URL of the image in the virtual drive; empty is none
 	logMu    sync.Mutex
 	fixed    map[string]func() object
 }
@@ -80,7 +76,7 @@ func New(cfg Config) *Controller {
 	if cfg.Runner == nil {
 		cfg.Runner = RunnerFunc(idle)
 	}
-	c := &Controller{cfg: cfg, bios: cfg.BIOS.clone(), next: 1}
+	c := &Controller{cfg: cfg, bios: cfg.BIOS.clone(), next: 1, trouble: trouble{unavailable: cfg.Faults.Unavailable}}
 	c.override = override{Enabled: Disabled, Target: TargetNone, Mode: cfg.BootMode}
 	c.power.state = Off
 	c.fixed = c.inventory()
@@ -91,20 +87,6 @@ func New(cfg Config) *Controller {
 		c.mu.Unlock()
 	}
 	return c
-}
-
-// SetFaults replaces the faults.
-func (c *Controller) SetFaults(f Faults) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cfg.Faults = f
-}
-
-// Faults returns the faults that are switched on.
-func (c *Controller) Faults() Faults {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.cfg.Faults
 }
 
 // BIOS returns the attributes in force.
@@ -134,15 +116,11 @@ type logLine struct {
 
 // ServeHTTP answers one request and logs it.
 func (c *Controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if f := c.Faults(); f.Slow > 0 {
-		select {
-		case <-time.After(time.Duration(f.Slow) * time.Millisecond):
-		case <-r.Context().Done():
-		}
-	}
 	rw := &recorder{ResponseWriter: w, status: http.StatusOK}
 	began := time.Now()
-	c.answer(rw, r)
+	if c.hinder(rw, r) {
+		c.answer(rw, r)
+	}
 	if c.cfg.Log == nil {
 		return
 	}
@@ -159,6 +137,9 @@ type recorder struct {
 	http.ResponseWriter
 	status int
 }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
@@ -189,6 +170,10 @@ func (c *Controller) answer(w http.ResponseWriter, r *http.Request) {
 		c.logout(w, strings.TrimPrefix(p, sessionsPath+"/"))
 	case r.Method == http.MethodPost && p == resetPath:
 		c.reset(w, r)
+	case r.Method == http.MethodPost && p == insertPath:
+		c.insert(w, r)
+	case r.Method == http.MethodPost && p == ejectPath:
+		c.eject(w)
 	case r.Method == http.MethodPatch && (p == systemPath || p == settingsPath):
 		c.patch(w, r, p)
 	default:
@@ -197,7 +182,7 @@ func (c *Controller) answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Controller) refuse(w http.ResponseWriter, r *http.Request, p string) {
-	if _, ok := c.lookup(p); !ok && p != resetPath {
+	if _, ok := c.lookup(p); !ok && p != resetPath && p != insertPath && p != ejectPath {
 		fail(w, http.StatusNotFound, "Base.1.18.ResourceMissingAtURI", fmt.Sprintf("the resource at the URI %s was not found", p))
 		return
 	}

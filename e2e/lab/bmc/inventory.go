@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // inventory returns the resources that don't need the lock for their path;
@@ -31,7 +32,7 @@ func (c *Controller) services(t map[string]func() object) {
 		for _, name := range []string{"Systems", "Chassis", "Managers", "Registries", "SessionService"} {
 			o[name] = link(root + "/" + name)
 		}
-		o["Links"] = object{"Sessions": link(sessionsPath)}
+		o["Links"], o["Tasks"] = object{"Sessions": link(sessionsPath)}, link(root+"/TaskService")
 		o["ProtocolFeaturesSupported"] = object{"ExpandQuery": object{"NoLinks": true, "Levels": true, "MaxLevels": 1}}
 		return o
 	}
@@ -43,9 +44,18 @@ func (c *Controller) services(t map[string]func() object) {
 	list(t, root+"/Systems", "ComputerSystemCollection", systemPath)
 	list(t, root+"/Managers", "ManagerCollection", managerPath)
 	list(t, root+"/Registries", "MessageRegistryFileCollection", registryPath)
+	t[root+"/TaskService"] = func() object {
+		o := health(resource(root+"/TaskService", "TaskService.v1_2_1.TaskService", "TaskService", "Task Service"))
+		o["ServiceEnabled"], o["Tasks"] = true, link(tasksPath)
+		return o
+	}
+	list(t, mediaPath, "VirtualMediaCollection", cdPath)
 	t[managerPath] = func() object {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		o := health(resource(managerPath, "Manager.v1_19_0.Manager", "1", "Manager"))
 		o["ManagerType"], o["Model"], o["FirmwareVersion"], o["PowerState"] = "BMC", "Lab BMC", "1.0.0", "On"
+		o["DateTime"], o["DateTimeLocalOffset"], o["VirtualMedia"] = c.now().UTC().Format(time.RFC3339), "+00:00", link(mediaPath)
 		o["Links"] = object{"ManagerForServers": []object{link(systemPath)}, "ManagerForChassis": []object{link(chassisPath)}}
 		return o
 	}

@@ -2,6 +2,7 @@ package bmc
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -18,7 +19,8 @@ const (
 // Boot is what the firmware knows when POST is over: the settings in force
 // and the one-time override, which is used up by this.
 type Boot struct {
-	Target     string // TargetNone, TargetPxe, TargetUefiHttp, TargetHdd
+	Target     string // TargetNone, TargetPxe, TargetUefiHttp, TargetHdd, TargetCd
+	Media      string // URL of the image in the virtual CD; empty is none
 	Mode       string // ModeUEFI or ModeLegacy
 	SMT        bool   // threads of the cores are usable
 	SRIOV      bool
@@ -168,15 +170,18 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (c *Controller) post() Boot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pending != nil {
+	switch {
+	case c.pending == nil:
+	case c.cfg.Faults.StickJob && c.job != nil:
+		c.job.state = "Running"
+	default:
 		if !c.cfg.Faults.IgnoreBIOS {
-			for k, v := range c.pending {
-				c.bios[k] = v
-			}
+			maps.Copy(c.bios, c.pending)
 		}
-		c.pending, c.applied = nil, time.Now()
+		c.pending, c.applied = nil, c.now()
+		c.finish(true) // also where they were ignored: the job doesn't know it
 	}
-	b := Boot{Target: TargetNone, Mode: c.cfg.BootMode, Attributes: c.bios.clone()}
+	b := Boot{Target: TargetNone, Mode: c.cfg.BootMode, Media: c.media, Attributes: c.bios.clone()}
 	b.SMT = c.bios[AttrSMT] == Enabled
 	b.SRIOV = c.bios[AttrSRIOV] == Enabled
 	if c.override.Enabled != Disabled && !c.cfg.Faults.ForgetOverride {
@@ -203,8 +208,17 @@ func (c *Controller) reset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	on := c.power.state == On
+	if c.cfg.Faults.StickPower {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	switch in.ResetType {
 	case ResetOn:
+		if c.trouble.conflicts > 0 {
+			c.trouble.conflicts--
+			fail(w, http.StatusConflict, conflict, "the server is still ending its last shutdown; try again later")
+			return
+		}
 		if on {
 			fail(w, http.StatusConflict, "Base.1.18.NoOperation", "the system is already powered on")
 			return
@@ -230,6 +244,9 @@ func (c *Controller) down(kind string) {
 		return
 	}
 	c.power.busy = true
+	if c.cfg.Faults.PowerConflict && kind != ResetForceRestart {
+		c.trouble.conflicts = 2
+	}
 	c.power.again = kind == ResetForceRestart || kind == ResetPowerCycle
 	if kind != ResetForceRestart {
 		c.power.state = PoweringOff

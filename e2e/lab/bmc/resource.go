@@ -63,6 +63,12 @@ func (c *Controller) lookup(p string) (object, bool) {
 		return c.settingsResource(), true
 	case p == sessionsPath:
 		return c.sessionCollection(), true
+	case p == cdPath:
+		return c.cd(), true
+	case p == tasksPath:
+		return c.taskCollection(), true
+	case strings.HasPrefix(p, tasksPath+"/"):
+		return c.task(p)
 	case strings.HasPrefix(p, sessionsPath+"/"):
 		return c.sessionResource(strings.TrimPrefix(p, sessionsPath+"/"))
 	}
@@ -81,7 +87,9 @@ func (c *Controller) get(w http.ResponseWriter, r *http.Request, p string) {
 		fail(w, http.StatusNotFound, "Base.1.18.ResourceMissingAtURI", "the resource at the URI "+p+" was not found")
 		return
 	}
-	tag := etag(o)
+	c.mu.Lock()
+	tag := c.given(etag(o))
+	c.mu.Unlock()
 	w.Header().Set("ETag", tag)
 	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)

@@ -40,11 +40,7 @@ func (c *Controller) authorized(r *http.Request) bool {
 		return false
 	}
 	user, password, ok := r.BasicAuth()
-	return ok && c.account(user, password)
-}
-
-func (c *Controller) account(user, password string) bool {
-	return same(user, c.cfg.Username) && same(password, c.cfg.Password)
+	return ok && c.verify(user, password)
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
@@ -58,13 +54,13 @@ func (c *Controller) login(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expire()
-	if !c.account(in.UserName, in.Password) {
+	if !c.verify(in.UserName, in.Password) {
 		fail(w, http.StatusUnauthorized, "Base.1.18.ResourceAtUriUnauthorized", "user name or password is wrong")
 		return
 	}
-	if len(c.sessions) >= c.cfg.MaxSessions {
+	if len(c.sessions) >= c.maxSessions() {
 		fail(w, http.StatusServiceUnavailable, "Base.1.18.SessionLimitExceeded",
-			"the number of simultaneous sessions exceeds the limit of "+strconv.Itoa(c.cfg.MaxSessions))
+			"the number of simultaneous sessions exceeds the limit of "+strconv.Itoa(c.maxSessions()))
 		return
 	}
 	s := session{id: strconv.Itoa(c.next), token: rand.Text(), used: time.Now()}

@@ -34,9 +34,9 @@ func (c *Controller) Override() (enabled, target, mode string) {
 
 func (c *Controller) targets() []string {
 	if c.cfg.BootMode == ModeLegacy {
-		return []string{TargetNone, TargetPxe, TargetHdd}
+		return []string{TargetNone, TargetPxe, TargetHdd, TargetCd}
 	}
-	return []string{TargetNone, TargetPxe, TargetHdd, TargetUefiHttp}
+	return []string{TargetNone, TargetPxe, TargetHdd, TargetCd, TargetUefiHttp}
 }
 
 // patch changes the boot override or the pending BIOS attributes. A stale
@@ -56,7 +56,7 @@ func (c *Controller) patch(w http.ResponseWriter, r *http.Request, p string) {
 	case match == "" && c.cfg.RequireMatch:
 		fail(w, http.StatusPreconditionRequired, "Base.1.18.PreconditionRequired", "the request needs an If-Match header")
 		return
-	case match != "" && match != "*" && match != etag(now()):
+	case match != "" && !c.matches(match, etag(now())):
 		fail(w, http.StatusPreconditionFailed, "Base.1.18.PreconditionFailed", "the ETag in If-Match is not that of the resource")
 		return
 	}
