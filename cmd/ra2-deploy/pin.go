@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 )
@@ -55,8 +56,18 @@ func (p pinning) run(cmd *cobra.Command, path string, only []string) error {
 	if err != nil {
 		return err
 	}
-	all := provisioner.Certificates(cmd.Context(), nodes)
+	tls, plain := certified(nodes)
+	if len(only) > 0 && len(plain) > 0 {
+		return usage{fmt.Errorf("the controller of %s is spoken to by IPMI, which knows no certificates", report.Hosts(plain))}
+	}
+	all := provisioner.Certificates(cmd.Context(), tls)
+	if err := cmd.Context().Err(); err != nil {
+		return err
+	}
 	fmt.Fprint(cmd.OutOrStdout(), report.Certificates(all, time.Now()))
+	if len(plain) > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "left out, for IPMI knows no certificates: %s\n", report.Hosts(plain))
+	}
 	pins, err := p.agree(cmd, all)
 	if len(pins) == 0 {
 		return err
@@ -66,6 +77,19 @@ func (p pinning) run(cmd *cobra.Command, path string, only []string) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s written\n", path, report.Count(len(pins), "fingerprint"))
 	return err
+}
+
+// certified parts the nodes whose controllers have certificates from the names
+// of those that are spoken to by IPMI alone.
+func certified(nodes []inventory.Node) (tls []inventory.Node, plain []string) {
+	for _, n := range nodes {
+		if n.BMC.OnlyIPMI() {
+			plain = append(plain, n.Name)
+			continue
+		}
+		tls = append(tls, n)
+	}
+	return tls, plain
 }
 
 // agree returns the fingerprints to write, and an error for all that is left.
