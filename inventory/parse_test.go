@@ -20,7 +20,7 @@ func today() inventory.Options {
 	return inventory.Options{Now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 }
 
-func read(t *testing.T, path string) []byte {
+func read(t testing.TB, path string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {

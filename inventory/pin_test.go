@@ -3,6 +3,7 @@ package inventory_test
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -141,6 +142,34 @@ func TestPinKeepsTheRest(t *testing.T) {
 			if !strings.Contains(line, "bmc:") && !strings.Contains(line, "fingerprint:") && !bytes.Contains(once, []byte(line)) {
 				t.Fatalf("the line is gone: %s", line)
 			}
+		}
+	})
+}
+
+// FuzzPin wants that a file is the old one when what was written is taken out
+// again, however it is written.
+func FuzzPin(f *testing.F) {
+	f.Add(read(f, "testdata/edge-17.yaml"))
+	f.Add([]byte(site("      bmc: {url: \"https://10.17.1.10\", credentials: {env: A}} # ä\n",
+		"      bmc:\n        credentials: {env: A}\n        url:\n          'https://10.17.1.11'\n", "      bmc: &b\n        url: https://10.17.1.12\n        credentials: {env: A}")))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cluster, problems := inventory.Parse("f", data, inventory.Options{})
+		if len(problems) > 0 {
+			return
+		}
+		pins := map[string]string{}
+		for _, n := range cluster.Nodes {
+			if n.BMC.Fingerprint == "" {
+				pins[n.Name] = pinOf("c")
+			}
+		}
+		out, err := inventory.Pin("f", data, pins)
+		if err != nil {
+			return // to be written by hand
+		}
+		written := regexp.MustCompile(`\r?\n *fingerprint: "` + pinOf("c") + `"|fingerprint: "` + pinOf("c") + `", `)
+		if left := written.ReplaceAll(out, nil); !bytes.Equal(left, data) || len(written.FindAll(out, -1)) != len(pins) {
+			t.Errorf("%d pins; it was:\n%s\nand is:\n%s", len(pins), data, out)
 		}
 	})
 }
