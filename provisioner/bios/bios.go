@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
@@ -66,6 +67,9 @@ func onWord(on *bool) string {
 	return disabled
 }
 
+// rawPrefix begins the name of what an inventory wants of an attribute itself.
+const rawPrefix = "bios.attributes."
+
 // target is an attribute and the value that it should have.
 type target struct {
 	by    string // what of the inventory wants it: "bios.smt"
@@ -99,7 +103,7 @@ func Diff(want inventory.BIOS, have facts.BMC) (map[string]any, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(want.Attributes)) {
 		value, err := raw(name, want.Attributes[name], have)
-		add("bios.attributes."+name, name, value, err)
+		add(rawPrefix+name, name, value, err)
 	}
 	out, more := settle(targets, have)
 	return out, errors.Join(append(errs, more...)...)
@@ -119,6 +123,9 @@ func refuse(by string, have facts.BMC, err error) error {
 	without := ""
 	if have.Registry == nil && have.BIOS != nil {
 		without = " (its BMC shows no BIOS attribute registry)"
+	}
+	if strings.HasPrefix(by, rawPrefix) {
+		return fmt.Errorf("%s: %w%s; correct it in the class, or set it by hand and remove it there", by, err, without)
 	}
 	return fmt.Errorf("%s: %w%s; set it by hand and remove %s from the class", by, err, without, by)
 }

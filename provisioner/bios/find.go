@@ -60,18 +60,41 @@ func (l line) fits(vendor string) bool {
 // matches returns the attributes of the firmware that a line means. A display
 // name that nobody told fits a line that has a name; a line that has none needs it.
 func (l line) matches(have facts.BMC) []string {
-	name, display := whole(l.name), whole(l.display)
-	var out []string
-	for _, n := range slices.Sorted(maps.Keys(have.BIOS)) {
+	names := l.named(have)
+	if l.display == "" || len(names) == 0 {
+		return names
+	}
+	display := whole(l.display)
+	return slices.DeleteFunc(names, func(n string) bool {
 		shown := plain(have.Registry[n].Display)
-		switch {
-		case l.name != "" && !name.MatchString(n):
-		case l.name == "" && shown == "":
-		case l.display != "" && shown != "" && !display.MatchString(shown):
-		default:
-			out = append(out, n)
+		return shown == "" && l.name == "" || shown != "" && !display.MatchString(shown)
+	})
+}
+
+// named returns the attributes that have the line's name. Most names are no
+// patterns, and firmware has hundreds of attributes.
+func (l line) named(have facts.BMC) []string {
+	var out []string
+	switch {
+	case l.name == "":
+		for n := range have.Registry {
+			if _, ok := have.BIOS[n]; ok {
+				out = append(out, n)
+			}
+		}
+	case regexp.QuoteMeta(l.name) == l.name:
+		if _, ok := have.BIOS[l.name]; ok {
+			out = append(out, l.name)
+		}
+	default:
+		pattern := whole(l.name)
+		for n := range have.BIOS {
+			if pattern.MatchString(n) {
+				out = append(out, n)
+			}
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 

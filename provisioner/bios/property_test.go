@@ -1,6 +1,7 @@
 package bios_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -109,5 +110,20 @@ func TestDiffThenNothing(t *testing.T) {
 	})
 	if wrote == 0 {
 		t.Error("nothing was ever written")
+	}
+}
+
+// BenchmarkDiff is what one host of a rack costs: a firmware of 400 attributes
+// and all settings.
+func BenchmarkDiff(b *testing.B) {
+	have := facts.BMC{Vendor: "Dell", BIOS: map[string]any{"LogicalProc": "Enabled", "SriovGlobalEnable": "Enabled", "ProcVirtualization": "Enabled",
+		"SysProfile": "PerfOptimized", "BootMode": "Uefi", "ProcTurboMode": "Enabled", "ProcCStates": "Enabled", "SubNumaCluster": "Disabled"}}
+	for i := range 400 {
+		have.BIOS[fmt.Sprintf("PcieSlot%dOption", i)] = "Auto"
+	}
+	for b.Loop() {
+		if _, err := bios.Diff(every(true, 1, "performance", "uefi"), have); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

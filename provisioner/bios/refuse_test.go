@@ -32,7 +32,7 @@ func TestRaw(t *testing.T) {
 	}{
 		{"LogicalProc", "Disabled", have, "Disabled", ""},
 		{"LogicalProc", "Enabled", have, nil, ""},
-		{"LogicalProc", "disabled", have, nil, "bios.attributes.LogicalProc: it may be Enabled, Disabled, and not disabled; set it by hand and remove bios.attributes.LogicalProc from the class"},
+		{"LogicalProc", "disabled", have, nil, "bios.attributes.LogicalProc: it may be Enabled, Disabled, and not disabled; correct it in the class, or set it by hand and remove it there"},
 		{"LogicalProc", true, have, nil, "it may be Enabled, Disabled, and not true"},
 		{"logicalproc", "Disabled", have, nil, `Dell R1 has no attribute of this name, only "LogicalProc"`},
 		{"Absent", "a", have, nil, "Dell R1 has no attribute of this name"},
