@@ -261,12 +261,13 @@ func (c *controller) SetBIOS(ctx context.Context, attributes map[string]any) err
 	return err
 }
 
-// BIOSJob tells how the job of the last SetBIOS stands.
-func (c *controller) BIOSJob(ctx context.Context) (said string, failed bool, err error) {
+// BIOSJob tells how the job of the last SetBIOS stands: a redfish.JobState, and
+// a sentence.
+func (c *controller) BIOSJob(ctx context.Context) (state, said string, err error) {
 	b, err := c.firmware()
 	if err != nil {
-		return "", false, err
+		return "", "", err
 	}
 	j, err := b.BIOSJob(ctx)
-	return j.String(), j.State == redfish.JobFailed, err
+	return string(j.State), j.String(), err
 }

@@ -96,23 +96,24 @@ func inForce(ctx context.Context, m Machine, want map[string]any, w Wait, report
 			}
 			return false, err.Error()
 		}
-		bad := unkept(got, want)
-		last = look{bad: bad}
-		if bad == "" {
+		last = look{bad: unkept(got, want)}
+		state, said := jobSays(ctx, m)
+		switch {
+		case last.bad == "" && state != jobWaiting:
 			return true, ""
-		}
-		said, broken := jobSays(ctx, m)
-		if broken {
+		case last.bad == "": // some controllers tell the new values before they are in force
+			last.bad = "all values are told already, and " + said
+			return false, last.bad
+		case state == jobFailed:
 			failed = &step.Hold{
-				Reason: "the BMC could not apply the settings: " + said + "; " + bad,
+				Reason: "the BMC could not apply the settings: " + said + "; " + last.bad,
 				Hint:   "mend what its job complains of, clear its queue of jobs, and run again",
 			}
 			return true, ""
+		case said != "":
+			return false, last.bad + "; " + said
 		}
-		if said != "" {
-			bad += "; " + said
-		}
-		return false, bad
+		return false, last.bad
 	})
 	if failed != nil {
 		err = failed
@@ -120,20 +121,26 @@ func inForce(ctx context.Context, m Machine, want map[string]any, w Wait, report
 	return last, err
 }
 
+// The states of a controller's job that matter here.
+const (
+	jobWaiting = "waiting" // not done yet
+	jobFailed  = "failed"
+)
+
 // jobSays asks a controller that can tell how the job of the last change
 // stands. One that can't, or that has forgotten it, leaves the values to decide.
-func jobSays(ctx context.Context, m Machine) (said string, failed bool) {
+func jobSays(ctx context.Context, m Machine) (state, said string) {
 	j, ok := m.(interface {
-		BIOSJob(ctx context.Context) (said string, failed bool, err error)
+		BIOSJob(ctx context.Context) (state, said string, err error)
 	})
 	if !ok {
-		return "", false
+		return "", ""
 	}
-	said, failed, err := j.BIOSJob(ctx)
+	state, said, err := j.BIOSJob(ctx)
 	if err != nil {
-		return "its job: " + err.Error(), false
+		return "", "its job: " + err.Error()
 	}
-	return said, failed
+	return state, said
 }
 
 // unkept tells which attributes are not what they should be; empty is none.

@@ -20,7 +20,7 @@ type firmwareHost struct {
 	wrote map[string]any
 	lag   time.Duration // from the power cycle until the new values show; 0 is never
 	since time.Time
-	job   func(time.Duration) (string, bool, error)
+	job   func(time.Duration) (string, string, error)
 	asked int
 }
 
@@ -41,7 +41,7 @@ func (f *firmwareHost) BIOS(context.Context) (map[string]any, error) {
 	return map[string]any{"LogicalProc": "Disabled"}, nil
 }
 
-func (f *firmwareHost) BIOSJob(context.Context) (string, bool, error) {
+func (f *firmwareHost) BIOSJob(context.Context) (string, string, error) {
 	f.asked++
 	return f.job(time.Since(f.since))
 }
@@ -49,25 +49,36 @@ func (f *firmwareHost) BIOSJob(context.Context) (string, bool, error) {
 // TestSetBIOSJobs: a job that says it is done while the values are old is
 // waited for, one that is forgotten as well, and one that failed ends the wait.
 func TestSetBIOSJobs(t *testing.T) {
-	always := func(said string, failed bool, err error) func(time.Duration) (string, bool, error) {
-		return func(time.Duration) (string, bool, error) { return said, failed, err }
+	always := func(state, said string, err error) func(time.Duration) (string, string, error) {
+		return func(time.Duration) (string, string, error) { return state, said, err }
 	}
 	for _, c := range []struct {
 		name string
 		lag  time.Duration
-		job  func(time.Duration) (string, bool, error)
+		job  func(time.Duration) (string, string, error)
 		took time.Duration
 		want string // of the error; empty: it succeeds
 	}{
-		{"done, and the values lag behind", 4 * time.Minute, always("job /jobs/1 is done", false, nil), 4 * time.Minute, ""},
-		{"forgotten, and the values come", 4 * time.Minute, always("job /jobs/1 is unknown: the BMC no longer knows it", false, nil), 4 * time.Minute, ""},
-		{"done, and the values never come", 0, always("job /jobs/1 is done", false, nil), 15 * time.Minute,
+		{"done, and the values lag behind", 4 * time.Minute, always("done", "job /jobs/1 is done", nil), 4 * time.Minute, ""},
+		{"forgotten, and the values come", 4 * time.Minute, always("unknown", "job /jobs/1 is unknown: the BMC no longer knows it", nil), 4 * time.Minute, ""},
+		{"done, and the values never come", 0, always("done", "job /jobs/1 is done", nil), 15 * time.Minute,
 			"waited 15m0s for the attributes to be in force after POST; last seen: LogicalProc is Disabled and should be Enabled; job /jobs/1 is done; look into"},
-		{"forgotten, and the values never come", 0, always("job /jobs/1 is unknown: the BMC no longer knows it", false, nil), 15 * time.Minute, "the BMC no longer knows it"},
-		{"failed", 0, func(since time.Duration) (string, bool, error) {
-			return "job /jobs/1 is failed: SYS053: unable to apply LogicalProc", since > 3*time.Minute, nil
+		{"forgotten, and the values never come", 0, always("unknown", "job /jobs/1 is unknown: the BMC no longer knows it", nil), 15 * time.Minute, "the BMC no longer knows it"},
+		{"failed", 0, func(since time.Duration) (string, string, error) {
+			if since > 3*time.Minute {
+				return "failed", "job /jobs/1 is failed: SYS053: unable to apply LogicalProc", nil
+			}
+			return "waiting", "job /jobs/1 is waiting", nil
 		}, 3*time.Minute + 2*time.Second, "the BMC could not apply the settings: job /jobs/1 is failed: SYS053: unable to apply LogicalProc; LogicalProc is Disabled and should be Enabled"},
-		{"no answer about the job", 4 * time.Minute, always("", false, errors.New("GET /jobs/1: 503 Service Unavailable")), 4 * time.Minute, ""},
+		{"the values come before the job is done", time.Minute, func(since time.Duration) (string, string, error) {
+			if since >= 4*time.Minute {
+				return "done", "job /jobs/1 is done", nil
+			}
+			return "waiting", "job /jobs/1 is waiting", nil
+		}, 4 * time.Minute, ""},
+		{"the job is stuck", time.Minute, always("waiting", "job /jobs/1 is waiting: Task successfully scheduled.", nil), 15 * time.Minute,
+			"last seen: all values are told already, and job /jobs/1 is waiting: Task successfully scheduled.; look into"},
+		{"no answer about the job", 4 * time.Minute, always("unknown", "", errors.New("GET /jobs/1: 503 Service Unavailable")), 4 * time.Minute, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -96,7 +107,7 @@ func TestFirmwareLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := installVerb()
 		h := &firmwareHost{stage: newStage(), wrote: map[string]any{"LogicalProc": "Enabled"}, lag: 2 * time.Minute,
-			job: func(time.Duration) (string, bool, error) { return "", false, nil }}
+			job: func(time.Duration) (string, string, error) { return "", "", nil }}
 		h.boots(written(), hello(agent.Hello{Stage: agent.StageNode, Generation: v.Generation}))
 		v.Firmware = h.wrote
 		i := installer(h.stage)

@@ -64,6 +64,9 @@ func (c *Client) SetBIOS(ctx context.Context, want map[string]any) (map[string]a
 		return nil, c.fail(http.MethodGet, at, err)
 	}
 	if len(change) == 0 {
+		change = c.uncommitted(ctx, before, want)
+	}
+	if len(change) == 0 {
 		return nil, nil
 	}
 	to, a, refused := c.writeBIOS(ctx, before, change)
@@ -74,6 +77,8 @@ func (c *Client) SetBIOS(ctx context.Context, want map[string]any) (map[string]a
 	c.job = job{before: before.applied.Time}
 	if refused == nil {
 		c.job.at = c.jobOf(a)
+	} else {
+		c.job.at, _ = c.queued(ctx) // it may be because another has made the job
 	}
 	// A refusal may mean that the same values are committed already, and an
 	// acceptance may mean nothing: what is pending decides.

@@ -18,6 +18,7 @@ type jobber struct {
 	pending  map[string]any
 	jobs     int    // made so far
 	open     bool   // a job is scheduled
+	queue    bool   // the list of jobs can be read
 	deaf     bool   // pending values stay so, and no job is made (iDRAC without Location)
 	fails    string // the job ends with this message
 	purged   bool   // finished jobs are forgotten
@@ -50,7 +51,11 @@ func (j *jobber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer j.mu.Unlock()
 	switch {
 	case r.URL.Path == "/redfish/v1/":
-		send(w, 200, map[string]any{"Systems": id("/redfish/v1/Systems"), "SessionService": id("/redfish/v1/SessionService")})
+		send(w, 200, map[string]any{"Systems": id("/redfish/v1/Systems"), "SessionService": id("/redfish/v1/SessionService"), "JobService": id("/redfish/v1/JobService")})
+	case r.URL.Path == "/redfish/v1/JobService/Jobs" && j.queue:
+		j.list(w)
+	case strings.HasPrefix(r.URL.Path, "/redfish/v1/JobService/Jobs/") && j.queue:
+		j.task(w)
 	case r.URL.Path == "/redfish/v1/SessionService/Sessions":
 		w.Header().Set("X-Auth-Token", "token")
 		w.Header().Set("Location", r.URL.Path+"/1")
@@ -165,4 +170,19 @@ func (j *jobber) task(w http.ResponseWriter) {
 	default:
 		send(w, 200, map[string]any{"TaskState": "Completed", "TaskStatus": "OK"})
 	}
+}
+
+// list is the list of jobs: an old one, one of another kind, one that is gone
+// when it is asked for, and the open one.
+func (j *jobber) list(w http.ResponseWriter) {
+	const at = "/redfish/v1/JobService/Jobs/"
+	all := []any{
+		map[string]any{"@odata.id": at + "JID_1", "Id": "JID_1", "Name": "ConfigBIOS:BIOS.Setup.1-1", "JobState": "Completed"},
+		map[string]any{"@odata.id": at + "JID_2", "Id": "JID_2", "Name": "Firmware Update: BIOS", "JobState": "CompletedWithErrors"},
+		map[string]any{"@odata.id": at + "JID_3", "Id": "JID_3", "Name": "Reboot", "JobState": "Running"},
+	}
+	if j.open {
+		all = append(all, map[string]any{"@odata.id": jobAt, "Id": "JID_100000000001", "Name": "ConfigBIOS:BIOS.Setup.1-1", "JobState": "Scheduled"})
+	}
+	send(w, 200, map[string]any{"Members": all})
 }

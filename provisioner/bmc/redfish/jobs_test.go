@@ -90,6 +90,41 @@ func TestBIOSCommitted(t *testing.T) {
 	}
 }
 
+// TestBIOSUncommitted: a run ended between the settings and their job, or
+// after it. The next one, which knows nothing of it, makes the job where there
+// is none, follows it where there is one, and never makes two.
+func TestBIOSUncommitted(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*jobber)
+		writes int // of the second run
+		jobs   int
+		state  redfish.JobState
+	}{
+		"no job":               {func(j *jobber) {}, 1, 1, redfish.JobWaiting},
+		"a job":                {func(j *jobber) { j.open, j.jobs = true, 1 }, 0, 1, redfish.JobWaiting},
+		"no list of jobs":      {func(j *jobber) { j.queue = false }, 0, 0, redfish.JobNone},
+		"applied without jobs": {func(j *jobber) { j.settings = "whole" }, 0, 0, redfish.JobNone},
+		"no apply time":        {func(j *jobber) { j.times = nil }, 0, 0, redfish.JobNone},
+		"in force":             {func(j *jobber) { j.now["A"] = "new" }, 0, 0, redfish.JobNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newJobber()
+			m.pending, m.queue = map[string]any{"A": "new"}, true
+			c.change(m)
+			client, _ := open(t, m, nil)
+			for range 2 {
+				if _, err := client.SetBIOS(t.Context(), map[string]any{"A": "new", "B": "old"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			job, err := client.BIOSJob(t.Context())
+			if err != nil || job.State != c.state || len(m.bodies) != c.writes || m.jobs != c.jobs {
+				t.Errorf("writes %v, %d jobs, %+v, %v", m.bodies, m.jobs, job, err)
+			}
+		})
+	}
+}
+
 // TestBIOSJob is points 4 and 11: what the job says is one thing, what is in
 // force after POST another. A forgotten job is unknown, not done.
 func TestBIOSJob(t *testing.T) {

@@ -21,8 +21,9 @@ func FuzzRegistry(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		now := map[string]any{"A": "x", "B": "z", "C": 3.0}
-		out, err := attributes(data, now, func(name, display string) bool { return name != "no" })
-		if err == nil {
+		var entries registryEntries
+		if decode(data, &entries) == nil {
+			out := entries.kept(now, func(name, _ string) bool { return name != "no" })
 			for name, a := range out {
 				why, locked := a.Locked(now)
 				if locked && (!a.ReadOnly || a.Why != why) || !locked && a.Why != "" {

@@ -20,6 +20,7 @@ type serviceRoot struct {
 	Managers       link `json:"Managers"`
 	SessionService link `json:"SessionService"`
 	Registries     link `json:"Registries"`
+	JobService     link `json:"JobService"`
 	Links          struct {
 		Sessions link `json:"Sessions"`
 	} `json:"Links"`

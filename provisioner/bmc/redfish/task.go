@@ -183,3 +183,52 @@ func (c *Client) jobOf(a answer) path {
 	}
 	return ""
 }
+
+// uncommitted returns what waits in the settings resource and has no job to
+// apply it. An iDRAC applies pending values by a job, which comes with the
+// apply time; values without one stay pending for ever, as when a run ended
+// between both. Where the list of jobs (DSP0268 JobService) has one, it is
+// followed; where that can't be told, nothing is written.
+func (c *Client) uncommitted(ctx context.Context, f firmware, want map[string]any) map[string]any {
+	waits := map[string]any{}
+	for name, value := range want {
+		if !same(f.now[name], value) {
+			waits[name] = value
+		}
+	}
+	onlyPending := len(f.pending) < len(f.now)
+	if len(waits) == 0 || !f.onReset || !onlyPending || c.job.at != "" {
+		return nil
+	}
+	at, known := c.queued(ctx)
+	if !known {
+		return nil
+	}
+	if at != "" {
+		c.job = job{at: at, before: f.applied.Time}
+		return nil
+	}
+	return waits
+}
+
+// queued looks for a job about BIOS settings that has not ended.
+func (c *Client) queued(ctx context.Context) (at path, known bool) {
+	root, err := c.service(ctx)
+	if err != nil || root.JobService.Path == "" {
+		return "", false
+	}
+	err = c.members(ctx, root.JobService.join("/Jobs").Path, func(p path, raw []byte, err error) error {
+		var j struct {
+			Name text `json:"Name"`
+		}
+		if err != nil {
+			return absent(err) // it ended while we looked
+		}
+		state, _ := taskState(raw)
+		if decode(raw, &j) == nil && state == JobWaiting && strings.Contains(string(j.Name), "BIOS") {
+			at = p
+		}
+		return nil
+	})
+	return at, err == nil
+}
