@@ -2,19 +2,13 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -149,37 +143,6 @@ func (s *server) controller() *bmc.Controller {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ctl
-}
-
-// tls is how the server speaks TLS now.
-func (s *server) tls(*tls.ClientHelloInfo) (*tls.Config, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &tls.Config{Certificates: []tls.Certificate{s.cert}}, nil
-}
-
-// certify gives the server a new certificate that is valid for so long, like
-// -24h for one that ended yesterday.
-func (s *server) certify(validity string) error {
-	d, err := time.ParseDuration(validity)
-	if err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	template := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "idrac-" + s.name}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.Add(d)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	s.http.CloseClientConnections()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cert, s.pin = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, bmc.Fingerprint(der)
-	return nil
 }
 
 // ServeHTTP implements http.Handler.

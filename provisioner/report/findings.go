@@ -166,11 +166,13 @@ func fold(all []cause) []cause {
 	return out
 }
 
-// worse orders causes: the verdict, the level of the requirement, the number
-// of hosts; equals stay as they came.
+// worse orders causes: whether it stands against the work, the verdict, the
+// level of the requirement, the number of hosts; equals stay as they came.
 func worse(a, b cause) int {
 	order, levels := verdicts(), []ra2.Level{"", ra2.Must, ra2.ConditionalMust, ra2.Should, ra2.May}
+	passes := map[bool]int{true: 1}
 	return cmp.Or(
+		cmp.Compare(passes[a.Passes()], passes[b.Passes()]),
 		cmp.Compare(slices.Index(order, a.Verdict), slices.Index(order, b.Verdict)),
 		cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
 		cmp.Compare(len(b.hosts), len(a.hosts)),

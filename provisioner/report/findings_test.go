@@ -26,8 +26,8 @@ func TestFindings(t *testing.T) {
 		{Requirement: "ra2.ch.008", Title: "Physical CPU quantity", Level: ra2.Must, Host: "a", Verdict: rules.Fail, Want: "2 sockets", Got: "1", Where: "Processors"},
 	}
 	same(t, report.Findings(all), `fail     ra2.ch.008   a            Physical CPU quantity: want 2 sockets, got 1 (Processors)
-fail     ra2.ch.009   a            Physical storage (should): want SSDs, got an HDD (Drives)
 unknown  reachable    b            want an answer, got refused; twice (Redfish)
+fail     ra2.ch.009   a            Physical storage (should): want SSDs, got an HDD (Drives)
 waived   ra2.ch.016   a            PCIe slots: want 8 slots, got 3 (PCIeSlots); waived: 1U
 2 hosts not fit; 5 findings: 1 pass, 2 fail, 1 unknown, 1 waived
 `)
