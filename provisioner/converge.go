@@ -18,7 +18,7 @@ type Site struct {
 	Look    func(ctx context.Context, rec step.Record) (facts.Seen, error)
 	Judge   func(facts.Seen) []rules.Finding
 	Want    func(facts.Seen) (plan.Want, error)
-	Approve func(context.Context, step.Plan, facts.Seen) error // asks before a plan that erases; nil error is yes
+	Approve func(context.Context, step.Plan, facts.Seen) error // asks before a plan that erases, or restarts what may be somebody's; nil error is yes
 	Engine  *workflow.Engine
 }
 
@@ -42,6 +42,8 @@ type Turn struct {
 
 // Plan looks once and plans once. It changes nothing. The error is *Refused
 // when a finding stands against the plan; the turn then holds what was seen.
+// Where nothing stands against it but what the hosts themselves can tell, the
+// plan is to ask them.
 func (s *Site) Plan(ctx context.Context) (Turn, error) {
 	rec, _, err := s.Engine.Store.Load(ctx)
 	if err != nil {
@@ -53,7 +55,10 @@ func (s *Site) Plan(ctx context.Context) (Turn, error) {
 	}
 	t := Turn{Seen: seen, Findings: s.Judge(seen)}
 	if bad := slices.DeleteFunc(slices.Clone(t.Findings), rules.Finding.Passes); len(bad) > 0 {
-		return t, &Refused{bad}
+		if t.Plan = ask(bad, seen, rec); len(t.Plan.Steps) == 0 {
+			return t, &Refused{bad}
+		}
+		return t, nil
 	}
 	want, err := s.Want(seen)
 	if err != nil {
@@ -61,6 +66,23 @@ func (s *Site) Plan(ctx context.Context) (Turn, error) {
 	}
 	t.Plan = plan.Make(want, seen, rec)
 	return t, nil
+}
+
+// ask returns the plan that lets hosts tell what their controllers don't; empty
+// when a finding stands against the work that they can't mend.
+func ask(bad []rules.Finding, seen facts.Seen, rec step.Record) step.Plan {
+	if slices.ContainsFunc(bad, func(f rules.Finding) bool { return !f.MachineTells() }) {
+		return step.Plan{}
+	}
+	var untold []plan.Untold
+	for _, f := range bad {
+		if n := len(untold); n == 0 || untold[n-1].Host != f.Host {
+			untold = append(untold, plan.Untold{Host: f.Host})
+		}
+		last := &untold[len(untold)-1]
+		last.Rows = append(last.Rows, f.Requirement)
+	}
+	return plan.Inspect(untold, seen, rec)
 }
 
 // Converge takes turns until nothing is left to do. It stops when a turn plans
@@ -97,12 +119,15 @@ func stuck(p, last step.Plan) error {
 	return nil
 }
 
-// approve asks once for each step that erases; the steps that were approved in
+// approve asks once for each step that erases, or that restarts a host which is
+// not known to be off and not known to be ours; the steps that were approved in
 // an earlier turn of this run are not asked for again.
 func (s *Site) approve(ctx context.Context, t Turn, approved map[step.ID]bool) error {
 	asked := t.Plan
 	asked.Steps = slices.DeleteFunc(slices.Clone(t.Plan.Steps), func(st step.Step) bool {
-		return st.Do.Risk() < step.Erases || approved[st.ID]
+		_, inspects := st.Do.(step.Inspect)
+		stranger := inspects && t.Seen.Hosts[st.Host].BMC.Power != "Off"
+		return st.Do.Risk() < step.Erases && !stranger || approved[st.ID]
 	})
 	if len(asked.Steps) == 0 {
 		return nil

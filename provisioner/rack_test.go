@@ -30,6 +30,8 @@ type rack struct {
 	cut   func(step.ID) bool // the program dies in the middle of this step
 	deaf  bool               // BIOS settings are accepted and forgotten
 	wiped map[string]int     // how often each host's disk was erased
+	asked map[string]int     // how often each host was booted to tell its hardware
+	dumb  bool               // hosts tell nothing either
 	kill  func()
 }
 
@@ -48,11 +50,13 @@ type machine struct {
 	complete bool   // the disk was written to the end
 	joined   bool   // kubeadm ran to the end
 	node     bool   // the cluster has a Node object for it
+	vague    bool   // its controller doesn't tell of slots
+	told     bool   // it told of them itself
 }
 
 func newRack() *rack {
 	r := &rack{
-		hosts: map[string]*machine{}, wiped: map[string]int{}, cut: func(step.ID) bool { return false }, kill: func() {},
+		hosts: map[string]*machine{}, wiped: map[string]int{}, asked: map[string]int{}, cut: func(step.ID) bool { return false }, kill: func() {},
 		world: world{members: map[string]bool{}},
 		want:  plan.Want{Image: "sha256:1", Objects: "objects1", Generations: map[string]string{}},
 	}
@@ -71,11 +75,32 @@ func newRack() *rack {
 func (r *rack) site(s workflow.Store, tell func(step.Event)) *provisioner.Site {
 	return &provisioner.Site{
 		Look:    func(context.Context, step.Record) (facts.Seen, error) { return r.look(), nil },
-		Judge:   func(facts.Seen) []rules.Finding { return nil },
+		Judge:   r.judge,
 		Want:    func(seen facts.Seen) (plan.Want, error) { return r.wanted(seen), nil },
 		Approve: func(context.Context, step.Plan, facts.Seen) error { return nil },
 		Engine:  &workflow.Engine{Do: r.doers(), Store: s, Tell: tell, Limit: 3},
 	}
+}
+
+// judge knows one requirement: eight slots.
+func (r *rack) judge(seen facts.Seen) []rules.Finding {
+	var all []rules.Finding
+	for _, n := range r.want.Cluster.Nodes {
+		f := rules.Finding{Requirement: "ra2.ch.016", Host: n.Name, Verdict: rules.Pass}
+		if len(seen.Hosts[n.Name].Hardware().Slots) == 0 {
+			f.Verdict = rules.Unknown
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// slots are what a controller, or a machine, tells of its slots.
+func slots(told bool) facts.Hardware {
+	if !told {
+		return facts.Hardware{}
+	}
+	return facts.Hardware{Slots: make([]facts.Slot, 8)}
 }
 
 func (r *rack) wanted(seen facts.Seen) plan.Want {
@@ -99,8 +124,12 @@ func (r *rack) look() facts.Seen {
 	for name, m := range r.hosts {
 		h := facts.Host{BMC: facts.BMC{Reached: true, Power: map[bool]string{true: "On", false: "Off"}[m.on]}}
 		h.BMC.BIOS = map[string]any{"LogicalProc": m.smt}
+		h.BMC.Hardware = slots(!m.vague)
 		if m.on && m.disk != "" {
 			h.Agent = facts.Agent{Heard: time.Unix(1, 0), Stage: "node", Generation: m.disk}
+		}
+		if m.told {
+			h.Agent.Hardware = new(slots(!r.dumb))
 		}
 		answers = answers || r.world.born && m.on && m.joined && name[0] == 'c'
 		seen.Hosts[name] = h
@@ -146,6 +175,7 @@ func (r *rack) doers() workflow.Doers {
 		}
 		return nil
 	})
+	workflow.On(d, r.inspect)
 	workflow.On(d, r.install)
 	workflow.On(d, func(_ context.Context, s step.Step, _ step.Wake, _ step.Reporter) error {
 		defer r.lock()()
@@ -189,12 +219,27 @@ func (r *rack) lock() (unlock func()) {
 	return r.mu.Unlock
 }
 
+// inspect boots a host into the installer. Half done, the host is on and has
+// told nothing yet.
+func (r *rack) inspect(_ context.Context, s step.Step, _ step.Inspect, _ step.Reporter) error {
+	defer r.lock()()
+	m := r.hosts[s.Host]
+	r.asked[s.Host]++
+	m.on = true
+	if err := r.half(s.ID); err != nil {
+		return err
+	}
+	m.on, m.told = false, true
+	return nil
+}
+
 // install writes a disk. Half written, the host already says that it runs the
 // new generation.
 func (r *rack) install(_ context.Context, s step.Step, v step.Install, _ step.Reporter) error {
 	defer r.lock()()
 	r.wiped[s.Host]++
-	r.hosts[s.Host] = &machine{on: true, smt: r.hosts[s.Host].smt, disk: v.Generation}
+	was := r.hosts[s.Host]
+	r.hosts[s.Host] = &machine{on: true, smt: was.smt, disk: v.Generation, vague: was.vague, told: was.told}
 	if err := r.half(s.ID); err != nil {
 		return err
 	}

@@ -47,7 +47,8 @@ func (r *Run) Look(ctx context.Context) (facts.Seen, error) {
 	if err := r.hear(ctx, rec); err != nil {
 		return facts.Seen{}, err
 	}
-	return r.observer().Seen(ctx, installed(rec))
+	seen, err := r.observer().Seen(ctx, installed(rec))
+	return r.withTold(seen), err
 }
 
 // hear opens the agent API for a look at hosts that no cluster knows: only they
@@ -57,7 +58,7 @@ func (r *Run) hear(ctx context.Context, rec step.Record) error {
 		return nil
 	}
 	var err error
-	r.servers, err = hear(ctx, r.want, r.state, notices(r.tell))
+	r.servers, err = hear(ctx, r.want, r.state, r.known, notices(r.tell))
 	return err
 }
 
@@ -112,7 +113,7 @@ func (r *Run) Up(ctx context.Context) error {
 		defer one.Unlock()
 		r.tell(ev)
 	}
-	servers, err := serve(ctx, r.want, r.state, files, signals, notices(tell))
+	servers, err := serve(ctx, r.want, r.state, files, signals, r.known, notices(tell))
 	if err != nil {
 		return err
 	}
@@ -187,7 +188,8 @@ func (r *Run) site(image func() (imageFiles, error), engine *workflow.Engine) *S
 			if _, begun := rec[plan.Born]; !begun {
 				o.Cluster = nil // nobody is there to answer
 			}
-			return o.Seen(ctx, installed(rec))
+			seen, err := o.Seen(ctx, installed(rec))
+			return r.withTold(seen), err
 		},
 		Judge: r.judge,
 		Want: func(seen facts.Seen) (plan.Want, error) {

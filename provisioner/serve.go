@@ -16,6 +16,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/netboot"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
@@ -35,6 +36,8 @@ type servers struct {
 	table   *netboot.Table
 	agent   *agent.Server
 	signals *act.Signals
+	known   knower
+	state   state
 	notice  func(node, text string)
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
@@ -43,8 +46,8 @@ type servers struct {
 
 // serve opens all sockets and answers until close. A port in use is told
 // before any host is switched on.
-func serve(ctx context.Context, c inventory.Cluster, st state, files imageFiles, signals *act.Signals, notice func(node, text string)) (*servers, error) {
-	s, key, err := newServers(c, st, files, signals, notice)
+func serve(ctx context.Context, c inventory.Cluster, st state, files imageFiles, signals *act.Signals, known knower, notice func(node, text string)) (*servers, error) {
+	s, key, err := newServers(c, st, files, signals, known, notice)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +55,8 @@ func serve(ctx context.Context, c inventory.Cluster, st state, files imageFiles,
 }
 
 // hear opens the agent API alone: hosts can say what they run, and none can boot.
-func hear(ctx context.Context, c inventory.Cluster, st state, notice func(node, text string)) (*servers, error) {
-	s, key, err := newServers(c, st, imageFiles{}, &act.Signals{}, notice)
+func hear(ctx context.Context, c inventory.Cluster, st state, known knower, notice func(node, text string)) (*servers, error) {
+	s, key, err := newServers(c, st, imageFiles{}, &act.Signals{}, known, notice)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +67,7 @@ func hear(ctx context.Context, c inventory.Cluster, st state, notice func(node, 
 }
 
 // newServers prepares both servers; neither listens.
-func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Signals, notice func(node, text string)) (*servers, *ecdsa.PrivateKey, error) {
+func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Signals, known knower, notice func(node, text string)) (*servers, *ecdsa.PrivateKey, error) {
 	key, err := st.agentKey()
 	if err != nil {
 		return nil, nil, err
@@ -76,7 +79,7 @@ func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Si
 	own := c.Provisioning.Networks[0].Addr()
 	s := &servers{
 		cluster: c, files: files, pin: pin, run: time.Now().UTC().Format("20060102T150405"), table: &netboot.Table{},
-		url: "https://" + net.JoinHostPort(own.String(), strconv.Itoa(agentPort)), signals: signals, notice: notice,
+		url: "https://" + net.JoinHostPort(own.String(), strconv.Itoa(agentPort)), signals: signals, known: known, state: st, notice: notice,
 		failed: make(chan error, 2),
 	}
 	s.agent = agent.NewServer(agent.Config{
@@ -158,10 +161,8 @@ func (s *servers) accept(c agent.Claim) error {
 	if !ok {
 		return noNode(c.Node)
 	}
-	var err error
-	if n.Serial != "" && c.Facts.Serial != "" && c.Facts.Serial != n.Serial {
-		err = fmt.Errorf("it says that its serial is %q, the inventory says %q", c.Facts.Serial, n.Serial)
-	}
+	bmc := s.known(c.Node)
+	err := sameSerial(n, bmc, c.Facts)
 	if !slices.Contains(c.Facts.MACs, n.Boot.MAC) {
 		err = errors.Join(err, fmt.Errorf("it has no NIC with the MAC %s, only %v", n.Boot.MAC, c.Facts.MACs))
 	}
@@ -172,8 +173,23 @@ func (s *servers) accept(c agent.Claim) error {
 		s.signals.Tell(c.Node, act.Signal{Kind: act.KindRefused, Note: err.Error(), Err: err})
 		return err
 	}
+	if err := s.state.keepHardware(c, bmc, time.Now()); err != nil {
+		s.notice(c.Node, "what it told of its hardware could not be kept: "+err.Error())
+	}
 	s.signals.Tell(c.Node, act.Signal{Kind: act.KindClaim, Note: "the installer claimed its identity; serial " + c.Facts.Serial})
 	return nil
+}
+
+// sameSerial compares what a machine says that it is with the inventory. By which
+// of its numbers a controller is known differs: a Dell tells its kernel the
+// service tag. Each number that the controller of this host tells will do.
+func sameSerial(n inventory.Node, bmc facts.BMC, in agent.InBand) error {
+	bmc.Serials = append([]string{n.Serial}, bmc.Numbers()...)
+	known, same := facts.Host{BMC: bmc, Agent: facts.Agent{Serial: in.Serial, UUID: in.UUID}}.Agrees()
+	if n.Serial == "" || same || !known {
+		return nil
+	}
+	return fmt.Errorf("it says that its serial is %q, the inventory and its controller say %q", in.Serial, slices.Compact(bmc.Serials))
 }
 
 // isDisk reports whether a disk that a host sees is the one of the inventory:

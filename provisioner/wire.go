@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
@@ -65,6 +66,7 @@ type Run struct {
 	controllers map[string]*controller
 	timing      report.Timing
 	servers     *servers // nil unless this run listens to hosts
+	lastLook    atomic.Pointer[facts.Seen]
 	pki         kubeadm.PKI
 	cluster     *cluster.Client // nil before the cluster has keys
 }
@@ -185,13 +187,15 @@ func (r *Run) engine(files imageFiles, signals *act.Signals) *workflow.Engine {
 	if r.servers != nil {
 		members := &members{run: r}
 		join := act.Join{Members: members, Kubeadm: members.order, Orders: r.servers, Signals: signals}
-		install := act.Install{
-			Machine: machine, Methods: r.methods, Workflow: r.workflow(files), Boots: r.servers,
-			Orders: r.servers, Signals: signals, Image: r.servers.image, POST: postTime, Lag: lagTime,
+		boot := act.Netboot{
+			Machine: machine, Methods: r.methods, Boots: r.servers, Orders: r.servers, Signals: signals,
+			Image: r.servers.image, POST: postTime,
 		}
+		install := act.Install{Netboot: boot, Workflow: r.workflow(files), Lag: lagTime}
 		settle := act.Settle{Members: members, Answering: members, Orders: r.servers, IsControl: r.isControl}
 		wake := act.Wake{Machine: machine, Heard: r.servers.agent.Heard, Members: members, Signals: signals, POST: postTime}
 		workflow.On(d, act.SetBIOS{Machine: firmware, POST: postTime}.Do)
+		workflow.On(d, act.Inspect{Netboot: boot, Told: r.state.hasHardware}.Do)
 		workflow.On(d, install.Do)
 		workflow.On(d, wake.Do)
 		workflow.On(d, join.Form)

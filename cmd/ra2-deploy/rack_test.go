@@ -121,10 +121,12 @@ func (r *rack) change(name string, settings []string) error {
 			cfg.Hardware.CoresPerSocket = n
 		case "slots":
 			cfg.Hardware.Slots = cfg.Hardware.Slots[:n]
+		case "untold":
+			cfg.Hardware.Slots = make([]bmc.Slot, n) // slots of which the controller tells no more than that they are there
 		default:
 			return fmt.Errorf("a server has no %q", key)
 		}
-		if err != nil && (key == "sockets" || key == "cores" || key == "slots" || key == "slow" || key == "lag") {
+		if err != nil && (key == "sockets" || key == "cores" || key == "slots" || key == "untold" || key == "slow" || key == "lag") {
 			return fmt.Errorf("%s: %w", text, err)
 		}
 	}

@@ -123,7 +123,7 @@ func eventSink(cmd *cobra.Command, f flags) (tell func(step.Event), closeAll fun
 	return func(ev step.Event) { _ = enc.Encode(ev) }, closeAll, nil
 }
 
-// approve shows a plan that erases, and asks. Without a terminal only --yes
+// approve shows a plan that erases or restarts strangers, and asks. Without a terminal only --yes
 // will do: silence is no answer.
 func approve(cmd *cobra.Command, f flags, name string, p step.Plan, seen facts.Seen) error {
 	if !p.Empty() {
@@ -133,7 +133,11 @@ func approve(cmd *cobra.Command, f flags, name string, p step.Plan, seen facts.S
 		return nil
 	}
 	ask := f.ask
-	if ask == "" {
+	switch {
+	case ask != "":
+	case p.Risk() < step.Erases:
+		ask = "This restarts hosts that are not known to be off: whatever runs on them ends. No disk is written."
+	default:
 		ask = "This erases the disks named above."
 	}
 	if in, ok := cmd.InOrStdin().(*os.File); !ok || !isatty.IsTerminal(in.Fd()) {

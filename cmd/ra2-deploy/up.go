@@ -56,7 +56,7 @@ func upCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "approve of plans that erase the disks which the inventory names")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "approve of plans that erase the disks which the inventory names, or restart hosts that are on to look at them")
 	return cmd
 }
 

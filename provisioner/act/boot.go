@@ -58,7 +58,7 @@ const (
 // boot starts the host by each method in turn until its installer has claimed
 // its identity. A management controller's 2xx is not believed: what proves the
 // boot is the DHCP request of that MAC inside a deadline.
-func (i Install) boot(ctx context.Context, host string, m Machine, in <-chan Signal, report step.Reporter) error {
+func (i Netboot) boot(ctx context.Context, host string, m Machine, in <-chan Signal, report step.Reporter) error {
 	var tried []error
 	heard := false // its firmware boots from the network: the boot order is not what is wrong
 	methods := i.Methods(host)
@@ -98,7 +98,7 @@ func following(left []string) string {
 
 // start powers the host on towards the network and waits for its claim. What it
 // changed for longer than one boot is put back at its end.
-func (i Install) start(ctx context.Context, host string, m Machine, method string, in <-chan Signal, report step.Reporter) error {
+func (i Netboot) start(ctx context.Context, host string, m Machine, method string, in <-chan Signal, report step.Reporter) error {
 	tell := noting(report)
 	if err := m.Power(ctx, PowerOff, tell); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (i Install) start(ctx context.Context, host string, m Machine, method strin
 	if err := i.asked(ctx, method, in, report); err != nil {
 		return err
 	}
-	claimed := Wait{For: waitClaim, Long: 10 * time.Minute, Next: "the image is written"}
+	claimed := Wait{For: waitClaim, Long: 10 * time.Minute, Next: i.next}
 	return until(ctx, claimed, in, report, func(s Signal) (bool, error) {
 		if s.Kind == KindRefused {
 			return false, &step.Hold{Reason: "the host's claim was refused", Hint: "compare the inventory with what the host says of itself", Err: s.Err}
@@ -126,7 +126,7 @@ func (i Install) start(ctx context.Context, host string, m Machine, method strin
 }
 
 // asked waits for the proof that the host boots by the method.
-func (i Install) asked(ctx context.Context, method string, in <-chan Signal, report step.Reporter) error {
+func (i Netboot) asked(ctx context.Context, method string, in <-chan Signal, report step.Reporter) error {
 	request := Wait{
 		For: waitRequest, Long: i.POST, Next: "the loader, then iPXE's script",
 		Hint: "is the boot NIC's cable in the provisioning network?",
@@ -150,7 +150,7 @@ func (i Install) asked(ctx context.Context, method string, in <-chan Signal, rep
 
 // aim makes the next start go to the network by a method, and returns how what
 // outlasts that start is put back. It is safe to call undo after an error.
-func (i Install) aim(ctx context.Context, host string, m Machine, method string, report step.Reporter) (undo func(), err error) {
+func (i Netboot) aim(ctx context.Context, host string, m Machine, method string, report step.Reporter) (undo func(), err error) {
 	nothing := func() {}
 	switch method {
 	case BootOrder:

@@ -11,32 +11,6 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
-// Machine is what starting a host needs of its management controller.
-type Machine interface {
-	// SetBoot makes the next boot, and only that one, go to the network by
-	// this method, and reads it back.
-	SetBoot(ctx context.Context, method string) error
-	// Power brings the host to PowerOn, PowerOff or through PowerCycle and
-	// waits until that is read back; tell hears what it waits for.
-	Power(ctx context.Context, to string, tell func(string)) error
-	// BIOS returns the attributes in force.
-	BIOS(ctx context.Context) (map[string]any, error)
-}
-
-// What Machine.Power can be asked for.
-const (
-	PowerOn    = "On"
-	PowerOff   = "Off"
-	PowerCycle = "Cycle" // off and on, or on when it is off
-)
-
-// Boots opens the network boot of a host for the time of one step.
-type Boots interface {
-	// Open makes a one-time ticket and answers the host's boot NIC from now on.
-	Open(node string) error
-	Close(node string)
-}
-
 // Orders gives a host its next word.
 type Orders interface {
 	Order(node string, w agent.Word)
@@ -44,15 +18,9 @@ type Orders interface {
 
 // Install netboots a host and has the image written to its disk.
 type Install struct {
-	Machine  func(node string) (Machine, error)
-	Methods  func(node string) []string // ways to boot, best first
+	Netboot
 	Workflow func(node string, v step.Install) (agent.Install, error)
-	Boots    Boots
-	Orders   Orders
-	Signals  *Signals
-	Image    func(node string) string // URL of the boot image for virtual media
-	POST     time.Duration            // how long a host may take from power-on to its first DHCP request
-	Lag      time.Duration            // how long its controller may show old BIOS attributes after that
+	Lag      time.Duration // how long a controller may show old BIOS attributes after POST
 }
 
 // Do implements the verb. A host cut short anywhere is booted again: nothing
@@ -70,6 +38,7 @@ func (i Install) Do(ctx context.Context, s step.Step, v step.Install, report ste
 	defer stop()
 	i.Orders.Order(s.Host, agent.Word{})
 	defer i.Boots.Close(s.Host)
+	i.next = "the image is written"
 	if err := i.boot(ctx, s.Host, m, in, report); err != nil {
 		return err
 	}

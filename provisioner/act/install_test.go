@@ -22,12 +22,19 @@ func installVerb() step.Install {
 
 func installer(s *stage) act.Install {
 	return act.Install{
-		Machine: func(string) (act.Machine, error) { return s, nil },
-		Methods: func(string) []string { return []string{"uefi-http", "uefi-pxe"} },
+		Netboot: netboot(s),
 		Workflow: func(_ string, v step.Install) (agent.Install, error) {
 			return agent.Install{Config: agent.NodeConfig{Generation: v.Generation}}, nil
 		},
-		Boots: s, Orders: s, Signals: &s.Signals, POST: 15 * time.Minute, Lag: 3 * time.Minute,
+		Lag: 3 * time.Minute,
+	}
+}
+
+func netboot(s *stage) act.Netboot {
+	return act.Netboot{
+		Machine: func(string) (act.Machine, error) { return s, nil },
+		Methods: func(string) []string { return []string{"uefi-http", "uefi-pxe"} },
+		Boots:   s, Orders: s, Signals: &s.Signals, POST: 15 * time.Minute,
 	}
 }
 

@@ -168,10 +168,10 @@ func SameName(a, b string) bool {
 // where the maker wrote none.
 func Told(serial string) bool {
 	serial = strings.ToLower(strings.TrimSpace(serial))
-	if strings.Trim(serial, "0x-. ") == "" {
+	if strings.Trim(serial, "0x-. ") == "" || serial == "0123456789" || serial == "1234567890" || serial == "123456789" {
 		return false
 	}
-	for _, p := range []string{"to be filled", "not specified", "not available", "none", "n/a", "default string", "system serial", "chassis serial", "empty", "unknown", "0123456789", "1234567890"} {
+	for _, p := range []string{"to be filled", "not specified", "not available", "none", "n/a", "default string", "system serial", "chassis serial", "empty", "unknown"} {
 		if strings.HasPrefix(serial, p) {
 			return false
 		}

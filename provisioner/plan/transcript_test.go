@@ -65,7 +65,7 @@ func replay(t *testing.T, text string) string {
 		case "----":
 			skip = true
 			print(&out, w)
-		case "plan", "down":
+		case "plan", "down", "ask":
 			w.verb = word
 		default:
 			if err := w.line(word, strings.Fields(rest)); err != nil {
@@ -78,8 +78,11 @@ func replay(t *testing.T, text string) string {
 
 func print(out *strings.Builder, w *world) {
 	p := plan.Make(w.want, w.seen, w.rec)
-	if w.verb == "down" {
+	switch w.verb {
+	case "down":
 		p = plan.Down(w.want.Cluster, w.seen)
+	case "ask":
+		p = plan.Inspect(w.untold, w.seen, w.rec)
 	}
 	if p.Empty() {
 		fmt.Fprintln(out, "nothing to do")
@@ -102,6 +105,8 @@ type world struct {
 	seen facts.Seen
 	rec  step.Record
 	verb string
+
+	untold []plan.Untold
 }
 
 func newWorld() *world {
@@ -121,7 +126,8 @@ func newWorld() *world {
 //	node NAME ROLE GENERATION          role is cp or worker
 //	vip ADDRESS...                     wanted addresses
 //	bios NAME KEY=VALUE...             attributes that differ
-//	host NAME KEY=VALUE...             power, heard (generation), stage, gen (as member), ready, voter
+//	host NAME KEY=VALUE...             power, heard (generation), stage, gen (as member), ready, voter, told (yes: its hardware)
+//	untold NAME REQUIREMENT...         what nobody tells of a host
 //	cluster KEY=VALUE...               answers, objects, verified (yes: as wanted), vip (address)
 //	record STEP STATUS [REACHES [HOST]]
 func (w *world) line(word string, args []string) error {
@@ -144,6 +150,8 @@ func (w *world) line(word string, args []string) error {
 		}
 	case "host":
 		w.seen.Hosts[args[0]] = hostOf(pairs(args[1:]))
+	case "untold":
+		w.untold = append(w.untold, plan.Untold{Host: args[0], Rows: args[1:]})
 	case "cluster":
 		w.seen.Cluster = w.clusterOf(pairs(args))
 	case "record":
@@ -168,6 +176,9 @@ func hostOf(kv map[string]string) facts.Host {
 		if s := kv["stage"]; s != "" {
 			h.Agent.Stage = s
 		}
+	}
+	if kv["told"] == "yes" {
+		h.Agent.Hardware = &facts.Hardware{}
 	}
 	if g := kv["gen"]; g != "" {
 		h.Member = facts.Member{

@@ -50,6 +50,12 @@ func (f Finding) Passes() bool {
 	return !f.open() || f.Level == ra2.Should || f.Level == ra2.May
 }
 
+// MachineTells reports whether the finding is open only because nobody told, and
+// the machine itself knows it: what it is made of, not whose it is.
+func (f Finding) MachineTells() bool {
+	return f.Verdict == Unknown && f.Requirement != Identity && f.Requirement != Reachable && f.Host != ""
+}
+
 // open reports whether the requirement is not met, as far as is known.
 func (f Finding) open() bool { return f.Verdict == Fail || f.Verdict == Unknown }
 

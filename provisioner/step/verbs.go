@@ -48,6 +48,10 @@ type SetBIOS struct {
 	Restart    bool           `json:"restart"`
 }
 
+// Inspect boots the host from the network into the installer, which tells what
+// the machine is made of and writes nothing; then the host is switched off.
+type Inspect struct{}
+
 // Install boots the host from the network and writes the image to the disk
 // with this serial or WWN. It erases that disk and no other.
 type Install struct {
@@ -108,6 +112,9 @@ type PowerOff struct{}
 func (SetBIOS) Risk() Risk { return Reboots }
 
 // Risk implements Verb.
+func (Inspect) Risk() Risk { return Reboots }
+
+// Risk implements Verb.
 func (Install) Risk() Risk { return Erases }
 
 // Risk implements Verb.
@@ -136,6 +143,9 @@ func (PowerOff) Risk() Risk { return Reboots }
 
 // Limits implements Verb.
 func (SetBIOS) Limits() Limits { return Limits{25 * time.Minute, 2} }
+
+// Limits implements Verb.
+func (Inspect) Limits() Limits { return Limits{140 * time.Minute, 2} }
 
 // Limits implements Verb.
 func (Install) Limits() Limits { return Limits{180 * time.Minute, 3} }

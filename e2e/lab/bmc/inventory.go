@@ -89,10 +89,14 @@ func (c *Controller) chassis(t map[string]func() object) {
 		o := resource(chassisPath+"/PCIeSlots", "PCIeSlots.v1_6_1.PCIeSlots", "PCIeSlots", "PCIe Slots")
 		slots := []object{}
 		for i, s := range c.cfg.Hardware.Slots {
-			slots = append(slots, health(object{
-				"PCIeType": fmt.Sprintf("Gen%d", s.Generation), "Lanes": s.Lanes, "SlotType": "FullLength",
+			slot := object{
+				"SlotType": "FullLength",
 				"Location": object{"PartLocation": object{"LocationOrdinalValue": i + 1, "LocationType": "Slot"}},
-			}))
+			}
+			if s.Generation > 0 { // 0: a controller that doesn't tell
+				slot["PCIeType"], slot["Lanes"] = fmt.Sprintf("Gen%d", s.Generation), s.Lanes
+			}
+			slots = append(slots, health(slot))
 		}
 		o["Slots"] = slots
 		return o
