@@ -128,7 +128,7 @@ func TestPowerStuck(t *testing.T) {
 		return true
 	}), func(cfg *redfish.Config) { cfg.PowerTimeout = 300 * time.Millisecond })
 	err := c.Power(t.Context(), redfish.On)
-	if err == nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cp-a: waited for power state On, last seen: power state Off") {
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "cp-a: BMC: waited for power state On, last seen: power state Off") {
 		t.Error(err)
 	}
 	if resets < 1 || resets > 5 {

@@ -2,6 +2,7 @@ package redfish
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -37,10 +38,33 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
 	}
-	if e.Hint != "" {
-		b.WriteString("; " + e.Hint)
+	if next := e.next(); next != "" {
+		b.WriteString("; " + next)
 	}
 	return b.String()
+}
+
+// next says what to do: the hint, or what helps against all errors of its kind.
+func (e *Error) next() string {
+	switch {
+	case e.Hint != "":
+		return e.Hint
+	case e.Status == 0 && (errors.Is(e.Err, errLost) || errors.Is(e.Err, context.DeadlineExceeded)):
+		return "look whether the BMC is overloaded or restarts, then run again; a BMC that stays so needs a restart of its own"
+	case e.Status >= 200 && e.Status < 300 && e.Err != nil:
+		return "its answer is no Redfish: look whether the BMC restarts just now, then run again"
+	case e.Status == http.StatusForbidden:
+		return "give the account of the inventory the rights of an operator on this BMC"
+	case e.Status == http.StatusConflict:
+		return "the host or its BMC is busy with something else: look at its console and at the BMC's jobs, then run again"
+	case e.Status == http.StatusPreconditionFailed:
+		return "somebody else writes to this BMC at the same time, or its firmware gives tags that it doesn't take; look who, then run again"
+	case e.Status == http.StatusTooManyRequests, e.Status == http.StatusServiceUnavailable:
+		return "wait until the BMC is done with what it does, then run again"
+	case e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented:
+		return "run again; a BMC that keeps failing needs a restart of its own or another firmware"
+	}
+	return ""
 }
 
 // Unwrap returns why there was no answer.
@@ -50,6 +74,9 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Temporary() bool {
 	switch e.Status {
 	case 0:
+		if errors.Is(e.Err, ErrUnsupported) || errors.Is(e.Err, ErrNotKept) || errors.Is(e.Err, ErrLicense) {
+			return false
+		}
 		return e.Hint == "" || e.Hint == hintUnreachable
 	case http.StatusConflict, http.StatusTooManyRequests:
 		return true

@@ -104,7 +104,8 @@ func (c *Client) writeOrder(ctx context.Context, s computerSystem, r bootState, 
 	}
 	if !slices.Equal(back.Boot.Order, want) {
 		return &Error{Host: c.cfg.Host, Method: http.MethodPatch, Path: string(at), Err: because(ErrNotKept,
-			"accepted, and the boot order is read back as %s instead of %s", list(back.Boot.Order), list(want))}
+			"accepted, and the boot order is read back as %s instead of %s", list(back.Boot.Order), list(want)),
+			Hint: "set the boot order in the firmware's setup, or look into the BMC's job queue"}
 	}
 	return nil
 }

@@ -63,18 +63,20 @@ func (c *Client) settle(ctx context.Context, to Power) error {
 	defer tick.Stop()
 	var last string
 	var asked time.Time
+	resets := 0
 	for {
 		state, err := c.PowerState(ctx)
 		switch {
 		case err == nil && state == string(to):
 			return nil
 		case err == nil:
-			last = "power state " + state
+			last = fmt.Sprintf("power state %s after %d accepted resets (ComputerSystem.Reset)", state, resets)
 			if strings.HasPrefix(state, "Powering") || time.Since(asked) < c.cfg.PowerTimeout/4 {
 				break
 			}
 			if err := c.reset(ctx, to); err == nil {
 				asked = time.Now()
+				resets++
 				continue
 			} else if !temporary(err) || ctx.Err() != nil {
 				return err
@@ -99,7 +101,7 @@ func powerError(host string, to Power, last string, err error) error {
 	if last == "" || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("%s: waited for power state %s, last seen: %s: %w", host, to, last, err)
+	return fmt.Errorf("%s: BMC: waited for power state %s, last seen: %s: %w; look at the host itself, its power supply and the BMC's log, then run again", host, to, last, err)
 }
 
 func temporary(err error) bool {

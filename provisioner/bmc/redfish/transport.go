@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -231,6 +232,9 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 func unwrapTo(err, shown error) error {
 	for _, known := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
+			if strings.Contains(shown.Error(), known.Error()) {
+				return because(known, "%v", shown)
+			}
 			return fmt.Errorf("%w (%v)", known, shown)
 		}
 	}

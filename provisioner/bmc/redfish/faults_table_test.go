@@ -1,0 +1,376 @@
+package redfish_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	lab "github.com/ra2-deploy/ra2-deploy/e2e/lab/bmc"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/redfish"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
+)
+
+// rig is a lab controller with a virtual CD and a boot order, and one fault in
+// front of it.
+type rig struct {
+	*lab.Controller
+	mu      sync.Mutex
+	extra   *jukebox // the resources that the lab's controller lacks
+	fault   func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	refused map[string]int // 401 by who asks: those that count against the account
+	writes  atomic.Int32   // changes that were sent, sessions beside
+}
+
+const systemPath = "/redfish/v1/Systems/1"
+
+func newRig(t *testing.T) *rig {
+	j := newJukebox(t, "", true)
+	options := library(t, false)
+	for at, doc := range options.docs {
+		if strings.Contains(at, "BootOptions") {
+			j.docs[at] = doc
+		}
+	}
+	j.docs[systemPath]["Boot"] = options.bootOf()
+	return &rig{Controller: machine(t, lab.Config{}), extra: j, refused: map[string]int{}}
+}
+
+// overlaid reports what the lab's controller doesn't have.
+func overlaid(path string) bool {
+	return strings.Contains(path, "/VirtualMedia") || strings.Contains(path, "/BootOptions")
+}
+
+// base answers without a fault.
+func (g *rig) base(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case overlaid(r.URL.Path):
+		g.extra.ServeHTTP(w, r)
+	case r.Method == http.MethodGet && r.URL.Path == systemPath:
+		rec := httptest.NewRecorder()
+		g.Controller.ServeHTTP(rec, r)
+		var doc map[string]any
+		if rec.Code != http.StatusOK || json.Unmarshal(rec.Body.Bytes(), &doc) != nil {
+			w.WriteHeader(rec.Code)
+			return
+		}
+		g.extra.mu.Lock()
+		boot := g.extra.bootOf()
+		merge(doc["Boot"].(map[string]any), map[string]any{"BootOptions": boot["BootOptions"], "BootOrder": boot["BootOrder"]})
+		g.extra.mu.Unlock()
+		doc["VirtualMedia"] = map[string]any{"@odata.id": mgr + "/VirtualMedia"}
+		_ = json.NewEncoder(w).Encode(doc)
+	case r.Method == http.MethodPatch && r.URL.Path == systemPath:
+		g.patch(w, r)
+	default:
+		g.Controller.ServeHTTP(w, r)
+	}
+}
+
+// patch gives a boot order to the shelf and all else to the lab's controller.
+func (g *rig) patch(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Boot map[string]any `json:"Boot"`
+	}
+	_ = json.NewDecoder(r.Body).Decode(&body)
+	if body.Boot["BootOrder"] != nil {
+		g.extra.mu.Lock()
+		merge(g.extra.bootOf(), body.Boot)
+		g.extra.mu.Unlock()
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	text, _ := json.Marshal(map[string]any{"Boot": body.Boot})
+	again := r.Clone(r.Context())
+	again.Body, again.ContentLength = http.NoBody, int64(len(text))
+	again.Body = readCloser{strings.NewReader(string(text))}
+	again.Header.Del("If-Match") // of the resource with what was laid over it
+	g.Controller.ServeHTTP(w, again)
+}
+
+type readCloser struct{ *strings.Reader }
+
+func (readCloser) Close() error { return nil }
+
+// writing reports a request that changes the host.
+func writing(r *http.Request) bool {
+	return r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/Sessions")
+}
+
+func (g *rig) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if writing(r) {
+		g.writes.Add(1)
+	}
+	rec := &status{ResponseWriter: w}
+	defer func() {
+		if rec.code == http.StatusUnauthorized {
+			g.mu.Lock()
+			g.refused["admin"]++
+			g.mu.Unlock()
+		}
+	}()
+	if g.fault != nil {
+		g.fault(rec, r, http.HandlerFunc(g.base))
+		return
+	}
+	g.base(rec, r)
+}
+
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// fault is one way in which a controller goes wrong.
+type fault struct {
+	with   func(w http.ResponseWriter, r *http.Request, next http.Handler)
+	config func(*redfish.Config)
+	beats  string // the operations that can't succeed, by their names; "all" is every one
+}
+
+// on makes a fault of those requests that match.
+func on(match func(*http.Request) bool, do http.HandlerFunc) func(http.ResponseWriter, *http.Request, http.Handler) {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if match(r) {
+			do(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+}
+
+func every(*http.Request) bool { return true }
+
+func answers(code int, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		fmt.Fprintf(w, `{"error":{"@Message.ExtendedInfo":[{"MessageId":"Base.1.18.GeneralError","Message":"the controller says %d"}]}}`, code)
+	}
+}
+
+// hangs never answers. A server sees that its client left only when it has read
+// the body.
+func hangs(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
+func resets(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+func faults() map[string]fault {
+	patching := func(r *http.Request) bool { return r.Method == http.MethodPatch }
+	posting := func(what string) func(*http.Request) bool {
+		return func(r *http.Request) bool { return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, what) }
+	}
+	return map[string]fault{
+		"none": {},
+		"slow": {with: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			time.Sleep(3 * time.Second)
+			next.ServeHTTP(w, r)
+		}},
+		"hangs":                 {with: on(every, hangs), beats: "all"},
+		"hangs at writes":       {with: on(writing, hangs), beats: "power boot order media bios"},
+		"resets the connection": {with: on(every, resets), beats: "all"},
+		"resets it at writes":   {with: on(writing, resets), beats: "power boot order media bios"},
+		"503 for ever":          {with: on(every, answers(503, "Retry-After", "0")), beats: "all"},
+		"503 for an hour":       {with: on(every, answers(503, "Retry-After", "3600")), beats: "all"},
+		"500 for ever":          {with: on(every, answers(500)), beats: "all"},
+		"412 at every PATCH":    {with: on(patching, answers(412)), beats: "boot order bios"},
+		"409 at every write":    {with: on(writing, answers(409)), beats: "power boot order media bios"},
+		"403 at every write":    {with: on(writing, answers(403)), beats: "power boot order media bios"},
+		"no session left":       {with: on(posting("/Sessions"), answers(503))},
+		"override not kept":     {with: on(func(r *http.Request) bool { return patching(r) && r.URL.Path == systemPath }, answers(204)), beats: "boot order"},
+		"settings not kept":     {with: on(func(r *http.Request) bool { return patching(r) && strings.Contains(r.URL.Path, "/Bios") }, answers(202)), beats: "bios"},
+		"power stuck":           {with: on(posting("ComputerSystem.Reset"), answers(204)), beats: "power"},
+		"media stuck":           {with: on(posting("InsertMedia"), answers(200)), beats: "media"},
+		"wrong password":        {config: func(c *redfish.Config) { c.Password = secret.New("wrong-wrong") }, beats: "all"},
+		"clock off by years": {with: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			w.Header().Set("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
+			next.ServeHTTP(w, r)
+		}},
+		"answers that aren't JSON": {with: on(func(r *http.Request) bool { return r.Method == http.MethodGet && r.URL.Path != "/redfish/v1/" }, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>busy</html>")) }), beats: "all"},
+	}
+}
+
+// operations are all that the product asks of a controller.
+func operations() map[string]func(context.Context, *redfish.Client) error {
+	return map[string]func(context.Context, *redfish.Client) error{
+		"facts": func(ctx context.Context, c *redfish.Client) error { _, err := c.Facts(ctx); return err },
+		"power": func(ctx context.Context, c *redfish.Client) error { return c.Power(ctx, redfish.On) },
+		"boot":  func(ctx context.Context, c *redfish.Client) error { return c.SetBoot(ctx, redfish.UEFIPXE) },
+		"order": func(ctx context.Context, c *redfish.Client) error {
+			_, err := c.NetworkFirst(ctx, "58:a2:e1:03:96:f2")
+			return err
+		},
+		"media": func(ctx context.Context, c *redfish.Client) error { return c.InsertMedia(ctx, iso) },
+		"bios": func(ctx context.Context, c *redfish.Client) error {
+			_, err := c.SetBIOS(ctx, map[string]any{"LogicalProc": "Enabled"})
+			return err
+		},
+	}
+}
+
+// memory is a transport without a network, for a clock that isn't the wall's.
+type memory struct{ http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	ended := make(chan *http.Response, 1)
+	go func() {
+		rec := httptest.NewRecorder()
+		defer func() {
+			if recover() != nil {
+				close(ended)
+				return
+			}
+			ended <- rec.Result()
+		}()
+		m.ServeHTTP(rec, r)
+	}()
+	select {
+	case resp, whole := <-ended:
+		if !whole {
+			return nil, io.ErrUnexpectedEOF
+		}
+		resp.Request = r
+		return resp, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// inMemory returns a client with the patience of the product.
+func inMemory(t *testing.T, h http.Handler, change func(*redfish.Config)) *redfish.Client {
+	t.Helper()
+	cfg := redfish.Config{Host: "cp-a", URL: "https://10.17.1.11", Username: "admin", Password: secret.New(password)}
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := redfish.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Through(memory{h})
+	return c
+}
+
+// TestFaults sends every operation into every fault, with the product's own
+// patience. Each ends within its deadline, with success or with an error that
+// names the host, the request or what was waited for, and what to do; no session
+// is left open, the account isn't locked, and what stands already is not written
+// again. Certificates have TestCertificate and TestUnreachable.
+func TestFaults(t *testing.T) {
+	for name, f := range faults() {
+		for what, do := range operations() {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					g := newRig(t)
+					g.fault = f.with
+					c := inMemory(t, g, f.config)
+					g.judge(t, what, do, c, f.beats == "all" || slices.Contains(strings.Fields(f.beats), what))
+				})
+			})
+		}
+	}
+}
+
+// deadline is how long an operation may take: the power state has its own time,
+// all else ends with the tries of one request, or with virtual media's.
+func deadline(what string) time.Duration {
+	switch what {
+	case "power":
+		return 5*time.Minute + time.Second
+	case "media":
+		return 3*time.Minute + time.Second
+	}
+	return 2*time.Minute + time.Second
+}
+
+// judge runs one operation twice.
+func (g *rig) judge(t *testing.T, name string, do func(context.Context, *redfish.Client) error, c *redfish.Client, beaten bool) {
+	began := time.Now()
+	err := do(t.Context(), c)
+	took := time.Since(began)
+	switch {
+	case took > deadline(name):
+		t.Errorf("%s: it ended after %s: %v", name, took, err)
+	case beaten != (err != nil):
+		t.Errorf("%s: error = %v, an error is due: %t", name, err, beaten)
+	case err != nil:
+		g.explains(t, name, err)
+	default:
+		before := g.writes.Load()
+		if err := do(t.Context(), c); err != nil || g.writes.Load() != before && name != "media" { // a medium that is there may be one of a run that died
+			t.Errorf("%s: the second time: %v, %d writes though nothing differs", name, err, g.writes.Load()-before)
+		}
+	}
+	g.fault = nil // what follows is how it is left
+	synctest.Wait()
+	if err := c.Close(t.Context()); err != nil && !beaten {
+		t.Errorf("%s: close: %v", name, err)
+	}
+	if n := g.Sessions(); n != 0 {
+		t.Errorf("%s: %d sessions are left open", name, n)
+	}
+	if n := g.refused["admin"]; n > 2 {
+		t.Errorf("%s: %d refused logins lock the account", name, n)
+	}
+}
+
+// explains checks what an error has to say.
+func (g *rig) explains(t *testing.T, name string, err error) {
+	text := err.Error()
+	what, next, _ := strings.Cut(text, "; ")
+	if !strings.HasPrefix(text, "cp-a: BMC: ") || !strings.Contains(what, "/redfish/v1") && !strings.Contains(what, "waited for") || next == "" {
+		t.Errorf("%s: %q names no host, no request or nothing to do", name, text)
+	}
+	if strings.Contains(text, password) || strings.Contains(text, "wrong-wrong") {
+		t.Errorf("%s: %q holds a secret", name, text)
+	}
+}
+
+// TestInterrupted ends each operation in its middle: it returns at once, and the
+// session is ended.
+func TestInterrupted(t *testing.T) {
+	for what, do := range operations() {
+		t.Run(what, func(t *testing.T) {
+			g := newRig(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			busy := answers(409)
+			match := writing
+			if what == "facts" {
+				busy, match = answers(503), func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/Processors") }
+			}
+			g.fault = on(match, func(w http.ResponseWriter, r *http.Request) { interrupt(); busy(w, r) })
+			c, _ := open(t, g, nil)
+			if err := do(ctx, c); !errors.Is(err, context.Canceled) && what != "facts" {
+				t.Errorf("it ended with %v", err)
+			}
+			g.fault = nil
+			if err := c.Close(ctx); err != nil || g.Sessions() != 0 {
+				t.Errorf("close: %v, %d sessions", err, g.Sessions())
+			}
+		})
+	}
+}
