@@ -57,7 +57,7 @@ func (e *Error) next() string {
 		return "give the account of the inventory the rights of an operator on this BMC"
 	case e.Status == http.StatusConflict:
 		return "the host or its BMC is busy with something else: look at its console and at the BMC's jobs, then run again"
-	case e.Status == http.StatusPreconditionFailed:
+	case e.Status == http.StatusPreconditionFailed, e.Status == http.StatusPreconditionRequired:
 		return "somebody else writes to this BMC at the same time, or its firmware gives tags that it doesn't take; look who, then run again"
 	case e.Status == http.StatusTooManyRequests, e.Status == http.StatusServiceUnavailable:
 		return "wait until the BMC is done with what it does, then run again"

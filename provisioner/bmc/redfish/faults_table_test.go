@@ -29,6 +29,7 @@ type rig struct {
 	extra   *jukebox // the resources that the lab's controller lacks
 	fault   func(w http.ResponseWriter, r *http.Request, next http.Handler)
 	refused map[string]int // 401 by who asks: those that count against the account
+	bare    bool           // the lab's controller and nothing laid over it
 	writes  atomic.Int32   // changes that were sent, sessions beside
 }
 
@@ -54,6 +55,8 @@ func overlaid(path string) bool {
 // base answers without a fault.
 func (g *rig) base(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case g.bare:
+		g.Controller.ServeHTTP(w, r)
 	case overlaid(r.URL.Path):
 		g.extra.ServeHTTP(w, r)
 	case r.Method == http.MethodGet && r.URL.Path == systemPath:
@@ -295,6 +298,79 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestEmulatorFaults is the same with the faults that the lab can switch on.
+func TestEmulatorFaults(t *testing.T) {
+	for name, f := range map[string]struct {
+		faults lab.Faults
+		config lab.Config
+		wrong  bool // the password
+		beats  string
+	}{
+		"slow":             {faults: lab.Faults{Slow: 3000}},
+		"hangs":            {faults: lab.Faults{Hang: true}, beats: "all"},
+		"drops":            {faults: lab.Faults{Drop: true}, beats: "all"},
+		"503 five times":   {faults: lab.Faults{Unavailable: 5}},
+		"503 for long":     {faults: lab.Faults{Unavailable: 1000}, beats: "all"},
+		"strong tags":      {faults: lab.Faults{ETag: "strong"}},
+		"no tag fits":      {faults: lab.Faults{ETag: "never"}},
+		"no tag, and must": {faults: lab.Faults{ETag: "never"}, config: lab.Config{RequireMatch: true}, beats: "boot bios"},
+		"two sessions":     {faults: lab.Faults{Sessions: 2}},
+		"locks":            {faults: lab.Faults{LockAccount: true}, wrong: true, beats: "all"},
+		"clock":            {faults: lab.Faults{Clock: "-87600h"}},
+		"wrong serial":     {faults: lab.Faults{WrongSerial: "OTHER"}},
+		"power 409":        {faults: lab.Faults{PowerConflict: true}},
+		"power stuck":      {faults: lab.Faults{StickPower: true}, beats: "power"},
+		"media not in":     {faults: lab.Faults{StickMedia: "empty"}, beats: "media"},
+		"job stuck":        {faults: lab.Faults{StickJob: true}},
+		"job purged":       {faults: lab.Faults{PurgeJob: true}},
+	} {
+		for what, do := range operations() {
+			if what == "order" {
+				continue // the lab's controller has none
+			}
+			t.Run(name+"/"+what, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f.config.Faults = f.faults
+					g := &rig{Controller: machine(t, f.config), refused: map[string]int{}, bare: true}
+					g.SetFaults(f.faults)
+					c := inMemory(t, g, func(cfg *redfish.Config) {
+						if f.wrong {
+							cfg.Password = secret.New("wrong-wrong")
+						}
+					})
+					g.judge(t, what, do, c, f.beats == "all" || slices.Contains(strings.Fields(f.beats), what))
+					if n := g.Lockings(); n != 0 {
+						t.Errorf("the account was locked %d times", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestStaleMedia: a drive that says that it ejected and still holds the image of
+// another is told, and nothing is inserted.
+func TestStaleMedia(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := machine(t, lab.Config{})
+		c := inMemory(t, m, nil)
+		if err := c.InsertMedia(t.Context(), stale); err != nil {
+			t.Fatal(err)
+		}
+		m.SetFaults(lab.Faults{StickMedia: "inserted"})
+		if err := c.InsertMedia(t.Context(), iso); !errors.Is(err, redfish.ErrNotKept) || !strings.Contains(err.Error(), `for "`+stale+`" to be ejected`) || m.Media() != stale {
+			t.Errorf("%v, the drive holds %s", err, m.Media())
+		}
+		m.SetFaults(lab.Faults{})
+		if err := c.InsertMedia(t.Context(), iso); err != nil || m.Media() != iso {
+			t.Errorf("%v, the drive holds %s", err, m.Media())
+		}
+		if err := errors.Join(c.EjectMedia(t.Context(), iso), c.Close(t.Context())); err != nil || m.Media() != "" || m.Sessions() != 0 {
+			t.Errorf("%v, the drive holds %q, %d sessions", err, m.Media(), m.Sessions())
+		}
+	})
+}
+
 // deadline is how long an operation may take: the power state has its own time,
 // all else ends with the tries of one request, or with virtual media's.
 func deadline(what string) time.Duration {
@@ -326,6 +402,7 @@ func (g *rig) judge(t *testing.T, name string, do func(context.Context, *redfish
 		}
 	}
 	g.fault = nil // what follows is how it is left
+	g.SetFaults(lab.Faults{})
 	synctest.Wait()
 	if err := c.Close(t.Context()); err != nil && !beaten {
 		t.Errorf("%s: close: %v", name, err)
