@@ -183,7 +183,11 @@ func (r *reader) text(n ast.Node, path string, v reflect.Value, tag reflect.Stru
 	case *ast.LiteralNode:
 		v.SetString(strings.TrimSuffix(x.Value.Value, "\n"))
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		r.say(path, "should be text and is "+what(n), "write it in quotes: \""+n.GetToken().Value+"\"")
+		fix := "write it in quotes: \"" + n.GetToken().Value + "\""
+		if allowed := enum(tag); len(allowed) > 0 {
+			fix = "write one of: " + strings.Join(allowed, ", ")
+		}
+		r.say(path, "should be text and is "+what(n), fix)
 		return
 	default:
 		r.say(path, "should be text and is "+what(n), "write one value after the colon")
@@ -206,7 +210,11 @@ func (r *reader) text(n ast.Node, path string, v reflect.Value, tag reflect.Stru
 func (r *reader) number(n ast.Node, path string, v reflect.Value, tag reflect.StructTag) {
 	x, ok := n.(*ast.IntegerNode)
 	if !ok {
-		r.say(path, "should be a whole number and is "+what(n), "write it without quotes, like 3")
+		fix := "write it without quotes, like 3"
+		if allowed := enum(tag); len(allowed) > 0 {
+			fix = "write one of, without quotes: " + strings.Join(allowed, ", ")
+		}
+		r.say(path, "should be a whole number and is "+what(n), fix)
 		return
 	}
 	number, err := strconv.Atoi(fmt.Sprint(x.Value))
@@ -237,6 +245,8 @@ func (r *reader) scalar(n ast.Node, path string, v reflect.Value) {
 			return
 		}
 		v.Set(reflect.ValueOf(number))
+	case *ast.InfinityNode, *ast.NanNode:
+		r.say(path, "is no number that firmware knows", "write it like 60")
 	default:
 		r.say(path, "should be text, a number, true or false and is "+what(n), "write one value after the colon")
 	}

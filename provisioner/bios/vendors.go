@@ -164,10 +164,15 @@ func fujitsu() []line {
 // registry's display names decide (see displayed).
 func ami() []line {
 	v := []string{"ami", "american megatrends", "nvidia", "intel", "asrock", "gigabyte", "giga computing", "quanta", "openbmc"}
+	gigabyte := []string{"gigabyte", "giga computing"}
 	return []line{
 		// The name says the opposite of what the value means: the display
 		// name is "Hyper-Threading [ALL]".
 		{SMT, v, `ProcessorHyperThreadingDisable`, `(?:(?:intel)?r?hyperthreading(?:technology)?(?:all)?)?`, spelled(nil, onOff(), values{enabled: {"ALL LPs"}, disabled: {"Single LP"}})},
+		// Gigabyte with AMD Rome, whose registry has two values for SMT.
+		{SMT, gigabyte, `Rome0059`, `(?:smtcontrol)?`, values{enabled: {"Auto", "Auto", "Enabled"}, disabled: {"Disabled", "Disable"}}},
+		{SRIOV, gigabyte, `PCIS007`, `(?:sriovsupport)?`, onOff()},
+		{IOMMU, gigabyte, `Rome0162`, `(?:iommu)?`, onOff()},
 		{SRIOV, v, `SriovSupport`, "", onOff()},
 		{SRIOV, v, `SRIOVEnable`, "", onOff()},
 		{SRIOV, v, `SR_IOVSupport`, "", onOff()},

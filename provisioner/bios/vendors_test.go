@@ -109,6 +109,13 @@ func TestVendors(t *testing.T) {
 			want: every(false, 4, "", "legacy"),
 			change: map[string]any{"Rome0059": "Rome0059Disabled", "PCIS007": "PCIS007Disabled", "Rome0162": "Rome0162Disabled", "Rome0075": "Rome0075NPS4",
 				"Rome0190": "Rome0190Disabled", "FBO001": "LEGACY", "Rome0001": "Rome0001Disabled"}},
+		{vendor: "GIGABYTE", // without a registry
+			have: map[string]any{"Rome0059": "Disabled", "PCIS007": "Enabled", "Rome0162": "Enabled"},
+			want: func() inventory.BIOS {
+				on, off := true, false
+				return inventory.BIOS{SMT: &on, SRIOV: &off, IOMMU: &on}
+			}(),
+			change: map[string]any{"Rome0059": "Auto", "PCIS007": "Disabled"}},
 		{vendor: "Intel Corporation", // values are numbers, and only the registry knows what they mean
 			have: map[string]any{"ProcessorHyperThreadingDisable": 0.0, "SRIOVEnable": 1.0, "VTdSupport": 1.0},
 			registry: map[string]facts.Attribute{
