@@ -65,6 +65,7 @@ type Machine struct {
 	DataDisk string     `yaml:"dataDisk"` // size; holds a pattern that nobody may change; default 16M
 	Hardware *Hardware  `yaml:"hardware"` // what the BMC claims; default meets RA2's minimums
 	IPMI     string     `yaml:"ipmi"`     // "beside" Redfish or "only"; default is none
+	Vendor   string     `yaml:"vendor"`   // whose controller it is, one of bmc.Vendors; default is one by the book
 	Faults   bmc.Faults `yaml:"faults"`
 }
 
@@ -203,6 +204,9 @@ func (m Machine) problems() []string {
 	}
 	if !regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`).MatchString(m.Name) {
 		p = append(p, fmt.Sprintf("name is %q; write small letters, digits and dashes", m.Name))
+	}
+	if m.Vendor != "" {
+		oneOf("vendor", m.Vendor, bmc.Vendors()...)
 	}
 	for _, wrong := range m.Faults.Check() {
 		p = append(p, "faults: "+wrong)

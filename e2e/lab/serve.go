@@ -182,7 +182,7 @@ func (d *daemon) rack(s server, password string) (*rack, error) {
 		return nil, err
 	}
 	cfg := bmc.Config{
-		Username: username, Password: password, Serial: s.serial, UUID: s.uuid, Model: s.Kind, Hardware: claims,
+		Username: username, Password: password, Serial: s.serial, UUID: s.uuid, Vendor: s.Vendor, Model: s.Kind, Hardware: claims,
 		Lag: 300 * time.Millisecond, POST: time.Second, Log: requests, Runner: runner, Faults: s.Faults,
 	}
 	if s.Firmware == "bios" {

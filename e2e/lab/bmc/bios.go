@@ -20,14 +20,8 @@ type Attributes map[string]any
 
 func (a Attributes) clone() Attributes { return maps.Clone(a) }
 
-// DefaultBIOS is a server as it leaves the factory: SMT and SR-IOV are off.
-func DefaultBIOS() Attributes {
-	return Attributes{
-		AttrSMT: Disabled, AttrSRIOV: Disabled, AttrVT: Enabled,
-		"SysProfile": "PerfPerWattOptimizedDapc", "BootMode": "Uefi", "AssetTag": "",
-		"AcPwrRcvryUserDelay": json.Number("60"), "SystemBiosVersion": "1.0.0",
-	}
-}
+// DefaultBIOS is a plain server as it leaves the factory: SMT and SR-IOV are off.
+func DefaultBIOS() Attributes { return plain().factory() }
 
 // attribute is one entry of the attribute registry (DSP0268
 // AttributeRegistry).
@@ -35,20 +29,9 @@ type attribute struct {
 	name, kind, display, help string
 	values                    []string
 	readOnly                  bool
-}
-
-func registry() []attribute {
-	onOff := []string{Enabled, Disabled}
-	return []attribute{
-		{name: AttrSMT, kind: "Enumeration", display: "Logical Processor", values: onOff, help: "Each core supports up to two logical processors when enabled."},
-		{name: AttrSRIOV, kind: "Enumeration", display: "SR-IOV Global Enable", values: onOff, help: "Configures BIOS for Single Root I/O Virtualization devices."},
-		{name: AttrVT, kind: "Enumeration", display: "Virtualization Technology", values: onOff, help: "Virtualization, with Directed I/O."},
-		{name: "SysProfile", kind: "Enumeration", display: "System Profile", values: []string{"PerfPerWattOptimizedDapc", "PerfOptimized", "Custom"}},
-		{name: "BootMode", kind: "Enumeration", display: "Boot Mode", values: []string{"Uefi", "Bios"}},
-		{name: "AssetTag", kind: "String", display: "Asset Tag"},
-		{name: "AcPwrRcvryUserDelay", kind: "Integer", display: "User Defined Delay (60s to 600s)"},
-		{name: "SystemBiosVersion", kind: "String", display: "System BIOS Version", readOnly: true},
-	}
+	start                     any    // as it leaves the factory
+	on                        any    // the value that switches it on; nil for what is no switch
+	needs, needsValue         string // it is read only unless that attribute has that value
 }
 
 func (c *Controller) biosResource() object {
@@ -84,16 +67,24 @@ func (c *Controller) patchSettings(w http.ResponseWriter, in map[string]any) {
 		return
 	}
 	for name, value := range attributes {
-		if id, message := check(name, value); id != "" {
+		if id, message := c.check(name, value); id != "" {
 			fail(w, http.StatusBadRequest, id, message)
 			return
 		}
+	}
+	if c.kind.habits.busyInPOST && c.power.progress == inPOST {
+		fail(w, http.StatusBadRequest, "iLO.2.15.UnableToModifyDuringSystemPOST", "the system is in POST; the property can't be changed now")
+		return
+	}
+	if c.kind.habits.commitsOnce && c.job != nil && c.job.ended.IsZero() {
+		fail(w, http.StatusBadRequest, "IDRAC.2.7.SYS011", "Pending configuration values are already committed, unable to perform another set operation.")
+		return
 	}
 	if c.pending == nil {
 		c.pending = Attributes{}
 	}
 	maps.Copy(c.pending, attributes)
-	if f := c.cfg.Faults; f.StickJob || f.PurgeJob {
+	if f := c.cfg.Faults; c.kind.tasks != "" || f.StickJob || f.PurgeJob {
 		c.accepted(w, c.begin())
 		return
 	}
@@ -103,19 +94,22 @@ func (c *Controller) patchSettings(w http.ResponseWriter, in map[string]any) {
 }
 
 // check returns the message of what is wrong with an attribute.
-func check(name string, value any) (id, message string) {
-	all := registry()
-	i := slices.IndexFunc(all, func(a attribute) bool { return a.name == name })
-	if i < 0 {
+func (c *Controller) check(name string, value any) (id, message string) {
+	a, ok := c.kind.attribute(name)
+	if !ok {
 		return "Base.1.18.PropertyUnknown", "there is no attribute " + name
 	}
-	a := all[i]
 	text, isText := value.(string)
 	_, isNumber := value.(json.Number)
+	_, isBool := value.(bool)
+	right := map[string]bool{"Integer": isNumber, "Boolean": isBool}
+	if _, other := right[a.kind]; !other {
+		right[a.kind] = isText
+	}
 	switch {
-	case a.readOnly:
+	case a.readOnly, a.needs != "" && c.bios[a.needs] != a.needsValue && c.pending[a.needs] != a.needsValue:
 		return "Base.1.18.PropertyNotWritable", "the attribute " + name + " is read only"
-	case a.kind == "Integer" && !isNumber, a.kind != "Integer" && !isText:
+	case !right[a.kind]:
 		return "Base.1.18.PropertyValueTypeError", "the value of the attribute " + name + " is not of the type " + a.kind
 	case a.kind == "Enumeration" && !slices.Contains(a.values, text):
 		return "Base.1.18.PropertyValueNotInList", "the value " + text + " of the attribute " + name + " is not in the list of acceptable values"
@@ -124,9 +118,9 @@ func check(name string, value any) (id, message string) {
 }
 
 // registryResource is the attribute registry itself.
-func registryResource() object {
-	entries := []object{}
-	for _, a := range registry() {
+func (c *Controller) registryResource() object {
+	entries, conditions := []object{}, []object{}
+	for _, a := range c.kind.attributes {
 		e := object{"AttributeName": a.name, "DisplayName": a.display, "HelpText": a.help, "Type": a.kind, "ReadOnly": a.readOnly, "ResetRequired": true}
 		if a.values != nil {
 			values := []object{}
@@ -136,9 +130,15 @@ func registryResource() object {
 			e["Value"] = values
 		}
 		entries = append(entries, e)
+		if a.needs != "" {
+			conditions = append(conditions, object{"DependencyFor": a.name, "Type": "Map", "Dependency": object{
+				"MapFrom":        []object{{"MapFromAttribute": a.needs, "MapFromCondition": "NEQ", "MapFromProperty": "CurrentValue", "MapFromValue": a.needsValue}},
+				"MapToAttribute": a.name, "MapToProperty": "ReadOnly", "MapToValue": true,
+			}})
+		}
 	}
 	o := resource(registryPath+"/Registry.json", "AttributeRegistry.v1_3_8.AttributeRegistry", "BiosAttributeRegistry", "BIOS Attribute Registry")
 	o["RegistryVersion"], o["Language"], o["OwningEntity"] = "1.0.0", "en", vendor
-	o["RegistryEntries"] = object{"Attributes": entries}
+	o["RegistryEntries"] = object{"Attributes": entries, "Dependencies": conditions}
 	return o
 }

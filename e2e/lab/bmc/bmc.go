@@ -22,14 +22,15 @@ type Config struct {
 	Username, Password string        // the only account
 	Serial             string        // of chassis and system
 	UUID               string        // of the system (SMBIOS)
-	Model              string        // default "Container"
+	Vendor             string        // one of Vendors; empty is a controller by the book
+	Model              string        // default "Container", or what the vendor has
 	Hardware           Hardware      // default DefaultHardware
-	BIOS               Attributes    // attributes in force at first; default DefaultBIOS
+	BIOS               Attributes    // attributes in force at first; default is the factory's
 	BootMode           string        // "UEFI" (default) or "Legacy"
 	On                 bool          // powered on from the beginning
 	Lag                time.Duration // between an accepted reset and the change of PowerState
 	POST               time.Duration // firmware's self test, before Runner.Run
-	MaxSessions        int           // default 8; the next one gets 503
+	MaxSessions        int           // default 8, or what the vendor has; the next one gets 503
 	RequireMatch       bool          // a PATCH without If-Match gets 428
 	Log                io.Writer     // one JSON line for each request, without bodies; nil is none
 	Runner             Runner        // nil is a machine that idles until it is switched off
@@ -41,6 +42,7 @@ type Config struct {
 type Controller struct {
 	mu       sync.Mutex
 	cfg      Config
+	kind     personality
 	bios     Attributes // in force
 	pending  Attributes // waiting for POST; nil when nothing waits
 	applied  time.Time  // of the last pending attributes
@@ -61,22 +63,26 @@ func New(cfg Config) *Controller {
 	if cfg.Hardware.Sockets == 0 {
 		cfg.Hardware = DefaultHardware()
 	}
+	kind := personalityOf(cfg.Vendor)
 	if cfg.BIOS == nil {
-		cfg.BIOS = DefaultBIOS()
+		cfg.BIOS = kind.factory()
 	}
 	if cfg.BootMode == "" {
 		cfg.BootMode = ModeUEFI
 	}
-	if cfg.Model == "" {
-		cfg.Model = "Container"
+	if kind.model == "" {
+		kind.model = cfg.Model
+	}
+	if kind.model == "" {
+		kind.model = "Container"
 	}
 	if cfg.MaxSessions == 0 {
-		cfg.MaxSessions = 8
+		cfg.MaxSessions = kind.sessions
 	}
 	if cfg.Runner == nil {
 		cfg.Runner = RunnerFunc(idle)
 	}
-	c := &Controller{cfg: cfg, bios: cfg.BIOS.clone(), next: 1, trouble: trouble{unavailable: cfg.Faults.Unavailable}}
+	c := &Controller{cfg: cfg, kind: kind, bios: cfg.BIOS.clone(), next: 1, trouble: trouble{unavailable: cfg.Faults.Unavailable}}
 	c.override = override{Enabled: Disabled, Target: TargetNone, Mode: cfg.BootMode}
 	c.power.state = Off
 	c.fixed = c.inventory()
@@ -154,6 +160,7 @@ func (c *Controller) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	p := path.Clean("/" + strings.TrimPrefix(r.URL.Path, "/"))
+	p, here := c.kind.inside(p)
 	open := p == "/redfish" || p == root || p == root+"/odata" || p == root+"/$metadata"
 	login := r.Method == http.MethodPost && (p == sessionsPath || p == sessionsPath+"/Members")
 	if !open && !login && !c.authorized(r) {
@@ -162,6 +169,8 @@ func (c *Controller) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case !here:
+		fail(w, http.StatusNotFound, "Base.1.18.ResourceMissingAtURI", "the resource at the URI "+p+" was not found")
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		c.get(w, r, p)
 	case login:

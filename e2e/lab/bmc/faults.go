@@ -163,7 +163,8 @@ func (c *Controller) matches(match, tag string) bool {
 
 // given is a tag as this controller writes it. c.mu is held.
 func (c *Controller) given(tag string) string {
-	if c.cfg.Faults.ETag == "strong" {
+	switch {
+	case c.kind.habits.weakTags, c.cfg.Faults.ETag == "strong":
 		return "W/" + tag
 	}
 	return tag

@@ -61,11 +61,11 @@ func (c *Controller) services(t map[string]func() object) {
 	}
 	t[registryPath] = func() object {
 		o := resource(registryPath, "MessageRegistryFile.v1_1_4.MessageRegistryFile", "BiosAttributeRegistry", "BIOS Attribute Registry File")
-		o["Registry"], o["Languages"] = "BiosAttributeRegistry", []string{"en"}
+		o["Registry"], o["Languages"] = c.kind.registry, []string{"en"}
 		o["Location"] = []object{{"Language": "en", "Uri": registryPath + "/Registry.json"}}
 		return o
 	}
-	t[registryPath+"/Registry.json"] = registryResource
+	t[registryPath+"/Registry.json"] = c.registryResource
 }
 
 // list adds a collection whose members don't change.
@@ -79,7 +79,7 @@ func (c *Controller) chassis(t map[string]func() object) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		o := health(resource(chassisPath, "Chassis.v1_25_0.Chassis", "1", "Chassis"))
-		o["ChassisType"], o["Manufacturer"], o["Model"] = "RackMount", vendor, c.cfg.Model
+		o["ChassisType"], o["Manufacturer"], o["Model"] = "RackMount", vendor, c.kind.model
 		o["SerialNumber"], o["PowerState"] = c.serial(), c.power.state
 		o["PCIeSlots"], o["NetworkAdapters"] = link(chassisPath+"/PCIeSlots"), link(chassisPath+"/NetworkAdapters")
 		o["Links"] = object{"ComputerSystems": []object{link(systemPath)}, "ManagedBy": []object{link(managerPath)}}
@@ -151,6 +151,11 @@ func (c *Controller) drives(t map[string]func() object) {
 		}
 	}
 	list(t, systemPath+"/Storage", "StorageCollection", storage)
+	t[secureBootPath] = func() object {
+		o := resource(secureBootPath, "SecureBoot.v1_1_2.SecureBoot", "SecureBoot", "UEFI Secure Boot")
+		o["SecureBootEnable"], o["SecureBootCurrentBoot"], o["SecureBootMode"] = false, Disabled, "UserMode"
+		return o
+	}
 	t[storage] = func() object {
 		o := health(resource(storage, "Storage.v1_17_0.Storage", "1", "Storage Controller"))
 		o["Drives"], o["Drives@odata.count"] = members, len(members)

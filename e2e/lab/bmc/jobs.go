@@ -82,7 +82,7 @@ func (c *Controller) taskCollection() object {
 // accepted answers a change that became a job.
 func (c *Controller) accepted(w http.ResponseWriter, j *job) {
 	at := tasksPath + "/" + j.id
-	w.Header().Set("Location", at)
+	w.Header().Set("Location", c.kind.outside(at))
 	o, _ := c.task(at)
-	reply(w, http.StatusAccepted, o)
+	reply(w, http.StatusAccepted, c.kind.spoken(o))
 }

@@ -87,7 +87,7 @@ func (c *Controller) function(t map[string]func() object, adapter, id string, ni
 		defer c.mu.Unlock()
 		o := health(resource(p, "NetworkDeviceFunction.v1_9_2.NetworkDeviceFunction", id, "Function "+id))
 		o["NetDevFuncType"] = "Ethernet"
-		o["VirtualFunctionsEnabled"] = nic.SRIOV && c.bios[AttrSRIOV] == Enabled
+		o["VirtualFunctionsEnabled"] = nic.SRIOV && c.kind.on(c.bios, c.kind.sriov)
 		o["MaxVirtualFunctions"] = 64
 		o["Ethernet"] = object{"MACAddress": port.MAC, "PermanentMACAddress": port.MAC}
 		o["AssignablePhysicalNetworkPorts"] = []object{link(adapter + "/Ports/" + id)}

@@ -72,6 +72,7 @@ type power struct {
 	progress string             // BootProgress.LastState
 	cut      context.CancelFunc // ends the present boot; nil when off
 	again    bool               // the present boot was cut to start again
+	extra    bool               // the next start takes another POST
 	busy     bool               // a reset is not finished: the next one gets 409
 	done     chan struct{}      // closed when the loop of this power-on ended
 }
@@ -111,9 +112,9 @@ func (c *Controller) life(ctx context.Context, done chan struct{}) {
 	defer close(done)
 	pause(ctx, c.cfg.Lag)
 	for {
-		c.set(On, "PrimaryProcessorInitializationStarted")
+		c.set(On, inPOST)
 		end := Halted
-		if pause(ctx, c.cfg.POST) {
+		if pause(ctx, c.cfg.POST) && (!c.extra() || pause(ctx, c.cfg.POST)) {
 			end = c.cfg.Runner.Run(ctx, c.post())
 		}
 		next, ok := c.ended(ctx, end)
@@ -150,6 +151,18 @@ func (c *Controller) set(state, progress string) {
 	c.power.state, c.power.progress, c.power.busy = state, progress, false
 }
 
+// inPOST is the BootProgress of a machine in its self test.
+const inPOST = "PrimaryProcessorInitializationStarted"
+
+// extra tells, once, whether the start takes another POST.
+func (c *Controller) extra() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.power.extra
+	c.power.extra = false
+	return was
+}
+
 // pause waits; it returns false when ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
@@ -182,8 +195,7 @@ func (c *Controller) post() Boot {
 		c.finish(true) // also where they were ignored: the job doesn't know it
 	}
 	b := Boot{Target: TargetNone, Mode: c.cfg.BootMode, Media: c.media, Attributes: c.bios.clone()}
-	b.SMT = c.bios[AttrSMT] == Enabled
-	b.SRIOV = c.bios[AttrSRIOV] == Enabled
+	b.SMT, b.SRIOV = c.kind.on(c.bios, c.kind.smt), c.kind.on(c.bios, c.kind.sriov)
 	if c.override.Enabled != Disabled && !c.cfg.Faults.ForgetOverride {
 		b.Target, b.Mode = c.override.Target, c.override.Mode
 	}
@@ -244,7 +256,7 @@ func (c *Controller) down(kind string) {
 		return
 	}
 	c.power.busy = true
-	if c.cfg.Faults.PowerConflict && kind != ResetForceRestart {
+	if (c.cfg.Faults.PowerConflict || c.kind.habits.powerConflict) && kind != ResetForceRestart {
 		c.trouble.conflicts = 2
 	}
 	c.power.again = kind == ResetForceRestart || kind == ResetPowerCycle

@@ -11,15 +11,16 @@ import (
 
 // Paths of the resources, DSP0266 and DSP0268.
 const (
-	root         = "/redfish/v1"
-	sessionsPath = root + "/SessionService/Sessions"
-	systemPath   = root + "/Systems/1"
-	chassisPath  = root + "/Chassis/1"
-	managerPath  = root + "/Managers/1"
-	registryPath = root + "/Registries/BiosAttributeRegistry"
-	biosPath     = systemPath + "/Bios"
-	settingsPath = biosPath + "/Settings"
-	resetPath    = systemPath + "/Actions/ComputerSystem.Reset"
+	root           = "/redfish/v1"
+	sessionsPath   = root + "/SessionService/Sessions"
+	systemPath     = root + "/Systems/1"
+	chassisPath    = root + "/Chassis/1"
+	managerPath    = root + "/Managers/1"
+	registryPath   = root + "/Registries/BiosAttributeRegistry"
+	biosPath       = systemPath + "/Bios"
+	secureBootPath = systemPath + "/SecureBoot"
+	settingsPath   = biosPath + "/Settings"
+	resetPath      = systemPath + "/Actions/ComputerSystem.Reset"
 )
 
 // object is a resource, ready for JSON.
@@ -88,20 +89,21 @@ func (c *Controller) get(w http.ResponseWriter, r *http.Request, p string) {
 		return
 	}
 	c.mu.Lock()
-	tag := c.given(etag(o))
+	tag, serial := c.given(etag(o)), c.serial()
 	c.mu.Unlock()
 	w.Header().Set("ETag", tag)
 	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	if e := r.URL.Query().Get("$expand"); e != "" {
+	if e := r.URL.Query().Get("$expand"); e != "" && !c.kind.habits.flat {
 		c.expand(o)
 	}
+	o = c.kind.own(p, o, serial)
 	if _, ok := o["@odata.type"]; ok && strings.HasPrefix(p, root+"/") {
 		o["@odata.etag"] = tag
 	}
-	reply(w, http.StatusOK, o)
+	reply(w, http.StatusOK, c.kind.spoken(o))
 }
 
 // expand puts the members in the place of their links, one level deep
@@ -115,7 +117,10 @@ func (c *Controller) expand(o object) {
 	for _, l := range links {
 		p, _ := l["@odata.id"].(string)
 		if m, ok := c.lookup(p); ok {
-			l = m
+			c.mu.Lock()
+			serial := c.serial()
+			c.mu.Unlock()
+			l = c.kind.own(p, m, serial)
 		}
 		full = append(full, l)
 	}

@@ -40,7 +40,7 @@ func (c *Controller) authorized(r *http.Request) bool {
 		return false
 	}
 	user, password, ok := r.BasicAuth()
-	return ok && c.verify(user, password)
+	return ok && !c.kind.habits.noBasic && c.verify(user, password)
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -33,8 +33,11 @@ func (c *Controller) Override() (enabled, target, mode string) {
 }
 
 func (c *Controller) targets() []string {
-	if c.cfg.BootMode == ModeLegacy {
+	switch {
+	case c.cfg.BootMode == ModeLegacy:
 		return []string{TargetNone, TargetPxe, TargetHdd, TargetCd}
+	case c.kind.targets != nil:
+		return c.kind.targets
 	}
 	return []string{TargetNone, TargetPxe, TargetHdd, TargetCd, TargetUefiHttp}
 }
@@ -53,7 +56,7 @@ func (c *Controller) patch(w http.ResponseWriter, r *http.Request, p string) {
 		now = c.settingsResource
 	}
 	switch match := r.Header.Get("If-Match"); {
-	case match == "" && c.cfg.RequireMatch:
+	case match == "" && (c.cfg.RequireMatch || c.kind.habits.mustMatch):
 		fail(w, http.StatusPreconditionRequired, "Base.1.18.PreconditionRequired", "the request needs an If-Match header")
 		return
 	case match != "" && !c.matches(match, etag(now())):
@@ -74,6 +77,12 @@ func (c *Controller) patchBoot(w http.ResponseWriter, in map[string]any) {
 		return
 	}
 	next := c.override
+	if _, named := boot["BootSourceOverrideEnabled"]; !named && c.kind.habits.enabledFalls {
+		next.Enabled = Once
+	}
+	if _, named := boot["BootSourceOverrideMode"]; named && c.kind.habits.modeRestarts {
+		c.power.extra = true
+	}
 	for key, v := range boot {
 		value, _ := v.(string)
 		var field *string
@@ -107,7 +116,9 @@ func (c *Controller) system() object {
 	h := c.cfg.Hardware
 	o := health(resource(systemPath, "ComputerSystem.v1_22_0.ComputerSystem", "1", "System"))
 	o["SystemType"] = "Physical"
-	o["Manufacturer"], o["Model"] = vendor, c.cfg.Model
+	o["Manufacturer"], o["Model"] = vendor, c.kind.model
+	o["SecureBoot"] = link(secureBootPath)
+	o["TrustedModules"] = []object{health(object{"InterfaceType": "TPM2_0", "FirmwareVersion": "7.2.3.1"})}
 	o["SerialNumber"], o["UUID"] = c.serial(), c.cfg.UUID
 	o["PowerState"] = c.power.state
 	o["BiosVersion"] = "1.0.0"
@@ -120,7 +131,7 @@ func (c *Controller) system() object {
 	}
 	o["ProcessorSummary"] = object{
 		"Count": h.Sockets, "CoreCount": h.Sockets * h.CoresPerSocket, "LogicalProcessorCount": h.Sockets * c.threads(),
-		"ThreadingEnabled": c.bios[AttrSMT] == Enabled, "Model": processorModel,
+		"ThreadingEnabled": c.kind.on(c.bios, c.kind.smt), "Model": processorModel,
 	}
 	o["MemorySummary"] = object{"TotalSystemMemoryGiB": h.MemoryGiB}
 	o["Bios"] = link(biosPath)
@@ -147,7 +158,7 @@ func (c *Controller) serial() string {
 
 // threads returns the usable threads of one socket. c.mu is held.
 func (c *Controller) threads() int {
-	if c.bios[AttrSMT] == Enabled {
+	if c.kind.on(c.bios, c.kind.smt) {
 		return c.cfg.Hardware.CoresPerSocket * c.cfg.Hardware.Threads
 	}
 	return c.cfg.Hardware.CoresPerSocket
