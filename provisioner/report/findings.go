@@ -46,6 +46,7 @@ const (
 func Findings(all []rules.Finding) string {
 	var b strings.Builder
 	groups := groupsOf(fold(causesOf(all)))
+	width := widthOf(all)
 	lines := 0
 	for i, g := range groups {
 		if lines >= maxLines {
@@ -57,7 +58,7 @@ func Findings(all []rules.Finding) string {
 			fmt.Fprintf(&b, "and %s more; --all shows every finding\n", Count(n, "cause"))
 			break
 		}
-		text := group(g)
+		text := group(g, width)
 		lines += strings.Count(text, "\n")
 		b.WriteString(text)
 	}
@@ -69,10 +70,11 @@ func Findings(all []rules.Finding) string {
 // line that sums up.
 func AllFindings(all []rules.Finding) string {
 	var b strings.Builder
+	width := widthOf(all)
 	for _, v := range verdicts() {
 		for _, f := range all {
 			if f.Verdict == v {
-				b.WriteString(line(f, f.Host, ""))
+				b.WriteString(line(f, f.Host, "", width))
 			}
 		}
 	}
@@ -197,7 +199,7 @@ func groupsOf(all []cause) [][]cause {
 }
 
 // group returns causes of the same hosts as text.
-func group(g []cause) string {
+func group(g []cause, width int) string {
 	var b strings.Builder
 	many := len(g[0].hosts) > 1
 	if many {
@@ -213,19 +215,38 @@ func group(g []cause) string {
 		if c.others > 0 || many && common(c.Finding) != same {
 			example = "for example " + c.Host + ": "
 		}
-		b.WriteString(line(c.Finding, who, example))
+		c.Where = first(c.Where)
+		b.WriteString(line(c.Finding, who, example, width))
 		if c.others > 0 {
-			fmt.Fprintf(&b, "%36sand %s; --all shows every finding\n", "", Count(c.others, "other cause"))
+			fmt.Fprintf(&b, "%*sand %s; --all shows every finding\n", width+24, "", Count(c.others, "other cause"))
 		}
 	}
 	return b.String()
 }
 
+// first returns the first of the places where something was seen.
+func first(where string) string {
+	one, _, more := strings.Cut(where, ", ")
+	if more {
+		return one + ", …"
+	}
+	return one
+}
+
+// widthOf returns the width of the column of hosts.
+func widthOf(all []rules.Finding) int {
+	width := 12
+	for _, f := range all {
+		width = max(width, min(len(f.Host), 24))
+	}
+	return width
+}
+
 // line returns one finding as a row of the table.
-func line(f rules.Finding, who, example string) string {
+func line(f rules.Finding, who, example string, width int) string {
 	oneLine := strings.NewReplacer("\n", "; ")
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-8s %-12s %-12s ", f.Verdict, f.Requirement, who)
+	fmt.Fprintf(&b, "%-8s %-12s %-*s ", f.Verdict, f.Requirement, width, who)
 	if f.Title != "" {
 		b.WriteString(f.Title)
 		if f.Level == ra2.Should || f.Level == ra2.May {
