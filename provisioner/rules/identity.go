@@ -22,6 +22,9 @@ func (s subject) identity() []Finding {
 
 func (s subject) serial() Finding {
 	f := Finding{Requirement: Identity, Verdict: Fail, Want: "serial number " + s.node.Serial, Where: "ComputerSystem SerialNumber"}
+	if s.node.BMC.OnlyIPMI() {
+		f.Where = "FRU information"
+	}
 	numbers := s.host.BMC.Numbers()
 	f.Got = strings.Join(numbers, ", ")
 	switch {

@@ -99,7 +99,11 @@ func (s subject) judge() []Finding {
 		if got == "" {
 			got = "it was not asked"
 		}
-		return []Finding{{Requirement: Reachable, Verdict: Unknown, Want: "an answer of the BMC at " + s.node.BMC.URL, Got: got, Where: "Redfish"}}
+		by := "Redfish"
+		if s.node.BMC.OnlyIPMI() {
+			by = "IPMI"
+		}
+		return []Finding{{Requirement: Reachable, Verdict: Unknown, Want: "an answer of the BMC at " + s.node.BMC.URL, Got: got, Where: by}}
 	}
 	rows := []func() []Finding{
 		s.identity, s.hugePages, one(s.sriov), s.functions, one(s.smt), one(s.virtual("ra2.ch.005")), one(s.dualStack), one(s.sockets),

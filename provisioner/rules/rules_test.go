@@ -271,6 +271,27 @@ func TestWhere(t *testing.T) {
 	}
 }
 
+// TestIPMI judges a host of which only IPMI tells: it is the right one, nothing
+// that IPMI can't tell passes, and where it was seen is not called Redfish.
+func TestIPMI(t *testing.T) {
+	c, _ := fit()
+	c.Nodes[0].BMC.URL = "ipmi://10.17.1.11"
+	told := facts.BMC{Reached: true, Protocol: "ipmi", Vendor: "Dell", Model: "R750", Serial: "TAG1", Serials: []string{"TAG1"}, Power: "Off"}
+	for _, f := range judge(c, told) {
+		switch {
+		case f.Want == "serial number tag1" && (f.Verdict != rules.Pass || f.Where != "FRU information"):
+			t.Errorf("serial: %+v", f)
+		case f.Verdict == rules.Pass && f.Want != "serial number tag1" && f.Where != "inventory":
+			t.Errorf("%s passes, and IPMI told nothing of it: %+v", f.Requirement, f)
+		}
+	}
+	for _, f := range judge(c, facts.BMC{Err: "silence"}) {
+		if f.Where != "IPMI" || f.Verdict != rules.Unknown {
+			t.Errorf("not reached: %+v", f)
+		}
+	}
+}
+
 // TestUntold takes each fact away in turn: no finding passes because of it.
 func TestUntold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -47,6 +47,8 @@ type Wait struct {
 const (
 	maxName     = 16
 	maxPassword = 20
+
+	shortPassword = 16 // of IPMI 1.5, and all that some controllers keep
 )
 
 // Client is one management controller. Its methods may be called from several

@@ -92,6 +92,9 @@ func (c *Client) open(ctx context.Context) error {
 	if errors.As(err, new(*refusedLogin)) {
 		c.refused++
 		e.Hint = hintCredentials
+		if len(c.cfg.Password.Reveal()) > shortPassword {
+			e.Hint += "; some BMCs keep only 16 bytes of a password, and this one is longer"
+		}
 	}
 	return e
 }

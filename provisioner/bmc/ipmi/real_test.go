@@ -124,13 +124,14 @@ func TestFacts(t *testing.T) {
 // After the second refused login nothing more is sent, and no error tells the
 // password.
 func TestWrongPassword(t *testing.T) {
-	for name, c := range map[string]struct{ user, want string }{
-		"password": {user, "the password is wrong"}, "user": {"nobody", "the BMC knows no such user"},
+	for name, c := range map[string]struct{ user, password, want string }{
+		"password": {user, "wrong-password", "the password is wrong"}, "user": {"nobody", "wrong-password", "the BMC knows no such user"},
+		"long": {user, "wrong-password-of-20", "some BMCs keep only 16 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			way := newRelay(t, r.cfg.Addr, nil)
-			client := client(t, way.addr, func(cfg *ipmi.Config) { cfg.Username, cfg.Password = c.user, secret.New("wrong-password") })
+			client := client(t, way.addr, func(cfg *ipmi.Config) { cfg.Username, cfg.Password = c.user, secret.New(c.password) })
 			for range 2 {
 				_, err := client.Facts(t.Context())
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "correct the credentials") {
