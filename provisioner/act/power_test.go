@@ -35,6 +35,11 @@ func (h redfishHost) SetBIOS(ctx context.Context, want map[string]any) error {
 	return err
 }
 
+func (h redfishHost) BIOSJob(ctx context.Context) (state, said string, err error) {
+	j, err := h.Client.BIOSJob(ctx)
+	return string(j.State), j.String(), err
+}
+
 // controller starts an emulated management controller and a client of it.
 func controller(t *testing.T, cfg lab.Config) (*lab.Controller, redfishHost) {
 	t.Helper()
@@ -95,6 +100,21 @@ func TestSetBIOS(t *testing.T) {
 		_, h := controller(t, lab.Config{On: true, Faults: lab.Faults{IgnoreBIOS: true}})
 		err := setBIOS(t, h, step.SetBIOS{Attributes: attributes, Restart: true}, 300*time.Millisecond)
 		wantKind[*act.Silence](t, err, "waited 300ms for the attributes to be in force after POST; last seen: LogicalProc is Disabled and should be Enabled, SriovGlobalEnable is Disabled")
+	})
+	t.Run("job stuck", func(t *testing.T) {
+		_, h := controller(t, lab.Config{On: true, Faults: lab.Faults{StickJob: true}})
+		err := setBIOS(t, h, step.SetBIOS{Attributes: attributes, Restart: true}, 300*time.Millisecond)
+		wantKind[*act.Silence](t, err, "last seen: LogicalProc is Disabled and should be Enabled, SriovGlobalEnable is Disabled and should be Enabled; job /redfish/v1/TaskService/Tasks/JID_1001 is waiting: ",
+			"look into the host's setup and into the job queue of its BMC")
+	})
+	t.Run("job forgotten", func(t *testing.T) {
+		c, h := controller(t, lab.Config{On: true, POST: 50 * time.Millisecond, Faults: lab.Faults{PurgeJob: true}})
+		if err := setBIOS(t, h, step.SetBIOS{Attributes: attributes, Restart: true}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if state, _, err := h.BIOSJob(t.Context()); state != "unknown" || err != nil || c.BIOS()["LogicalProc"] != "Enabled" {
+			t.Errorf("job %s, %v, in force %v", state, err, c.BIOS())
+		}
 	})
 	t.Run("unknown attribute", func(t *testing.T) {
 		c, h := controller(t, lab.Config{On: true})
