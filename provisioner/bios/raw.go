@@ -37,7 +37,11 @@ func raw(name string, want any, have facts.BMC) (any, error) {
 		}
 		return typed(text(want), now)
 	case allowed.Type == "Integer":
-		return integer(want, allowed)
+		n, err := integer(want, allowed)
+		if err != nil {
+			return nil, err
+		}
+		return typed(text(n), now)
 	case allowed.Type == "Boolean":
 		now = true
 	case allowed.Type == "String":

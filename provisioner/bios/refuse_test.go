@@ -15,10 +15,10 @@ import (
 func TestRaw(t *testing.T) {
 	least, most := 60.0, 600.0
 	have := facts.BMC{Vendor: "Dell", Model: "R1",
-		BIOS: map[string]any{"LogicalProc": "Enabled", "Delay": 60.0, "Tag": "", "Flag": true, "Setup": nil, "Fixed": "1.0", "Extra": "x", "Size": 4.0, "Deep": map[string]any{"now": "a"}},
+		BIOS: map[string]any{"LogicalProc": "Enabled", "Delay": 60.0, "Tag": "", "Flag": true, "Setup": nil, "Fixed": "1.0", "Extra": "x", "Size": 4.0, "Quoted": "60", "Deep": map[string]any{"now": "a"}},
 		Registry: map[string]facts.Attribute{
 			"LogicalProc": enumeration("Logical Processor", "Enabled", "Disabled"), "Tag": {Type: "String"}, "Flag": {Type: "Boolean"}, "Setup": {Type: "Password"},
-			"Delay": {Type: "Integer", Least: &least, Most: &most}, "Fixed": {Type: "String", ReadOnly: true}, "Absent": enumeration("", "a"), "Deep": {Type: "Enumeration"},
+			"Delay": {Type: "Integer", Least: &least, Most: &most}, "Quoted": {Type: "Integer"}, "Fixed": {Type: "String", ReadOnly: true}, "Absent": enumeration("", "a"), "Deep": {Type: "Enumeration"},
 			"Size": {Type: "Enumeration", Values: []string{"4", "8"}, Labels: []string{"4 kB", "8 kB"}},
 		}}
 	without := have
@@ -41,6 +41,7 @@ func TestRaw(t *testing.T) {
 		{"Delay", 30.0, have, nil, "30 is not from 60 to 600"},
 		{"Delay", 60.5, have, nil, "it takes a whole number, and 60.5 is none"},
 		{"Delay", "120", have, nil, "it takes a whole number, and 120 is none"},
+		{"Quoted", 120.0, have, "120", ""}, // firmware that has numbers as text gets them so
 		{"Size", 8.0, have, 8.0, ""},
 		{"Size", 16.0, have, nil, "it may be 4 (4 kB), 8 (8 kB), and not 16"},
 		{"Tag", "rack 7", have, "rack 7", ""},
