@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/ra2-deploy/ra2-deploy/e2e/lab/bmc"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/store"
 )
 
@@ -39,6 +41,7 @@ func TestMain(m *testing.M) {
 //	edit FILE OLD NEW      replace text in a file
 //	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on, slow and lag (milliseconds),
 //	                       basic (no refuses basic authentication), certificate (a new one, valid for so long); its pin becomes $NAME_pin
+//	fault NAME YAML        switch faults of a controller on, like {drop: true}
 //	asked NAME             wait until its controller got a request
 //	changed NAME           wait until its controller got one that changes something
 //	loggedin NAME          wait until its controller opened a session
@@ -74,7 +77,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(env.WorkDir, "site.yaml"), []byte(r.inventory()), 0o644)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "bmclog": bmcLog,
+			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "fault": switchFaults, "bmclog": bmcLog,
 			"untouched": untouched, "secretless": secretless, "image": builtImage, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "loggedin": loggedIn, "nosessions": noSessions,
 		},
 	})
@@ -127,6 +130,15 @@ func changeHost(ts *testscript.TestScript, neg bool, args []string) {
 	s, err := rackOf(ts).find(args[0])
 	ts.Check(err)
 	ts.Setenv(strings.ReplaceAll(s.name, "-", "_")+"_pin", s.pin)
+}
+
+func switchFaults(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 2, "fault NAME YAML")
+	s, err := rackOf(ts).find(args[0])
+	ts.Check(err)
+	var f bmc.Faults
+	ts.Check(yaml.UnmarshalWithOptions([]byte(strings.Join(args[1:], " ")), &f, yaml.Strict()))
+	s.controller().SetFaults(f)
 }
 
 func unplug(ts *testscript.TestScript, neg bool, args []string) {
