@@ -51,7 +51,7 @@ func controller(t *testing.T, cfg lab.Config) (*lab.Controller, redfishHost) {
 	sum := sha256.Sum256(web.Certificate().Raw)
 	client, err := redfish.New(redfish.Config{
 		Host: node, URL: web.URL, Username: cfg.Username, Password: secret.New(cfg.Password),
-		Fingerprint: "sha256:" + hex.EncodeToString(sum[:]), Poll: 5 * time.Millisecond, PowerTimeout: 10 * time.Second,
+		Fingerprint: "sha256:" + hex.EncodeToString(sum[:]), Poll: 5 * time.Millisecond, PowerTimeout: 10 * time.Second, MediaTimeout: 300 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)

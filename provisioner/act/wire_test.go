@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"sync"
 	"testing"
@@ -29,6 +30,8 @@ type bench struct {
 	bearer string // the session of the installed system
 	orders int
 	refuse error
+	ways   []string      // to boot, instead of uefi-http
+	image  string        // URL of the boot image for virtual media
 	idle   chan struct{} // closed when the host runs what it was found with
 }
 
@@ -124,7 +127,13 @@ func (b *bench) boot(ctx context.Context, boot lab.Boot) (lab.End, error) {
 	if err != nil {
 		return lab.Halted, err
 	}
-	if boot.Target != "UefiHttp" || ticket == "" {
+	if boot.Target == lab.TargetCd && boot.Media != "" {
+		resp, err := http.Get(boot.Media)
+		if err != nil {
+			return lab.Halted, err
+		}
+		_ = resp.Body.Close()
+	} else if boot.Target != "UefiHttp" || ticket == "" {
 		_, err := c.Word(ctx, agent.Hello{Stage: agent.StageNode, Generation: "sha256:new"})
 		return lab.Halted, err
 	}
@@ -166,6 +175,9 @@ func (b *bench) install(t *testing.T, faults lab.Faults) (*lab.Controller, redfi
 	i := installer(s)
 	i.Machine = func(string) (act.Machine, error) { return h, nil }
 	i.Methods = func(string) []string { return []string{"uefi-http"} }
+	if b.ways != nil {
+		i.Methods, i.Image = func(string) []string { return b.ways }, func(string) string { return b.image }
+	}
 	i.Boots, i.Orders, i.Signals, i.POST, i.Lag = b, b, &b.Signals, 20*time.Second, 300*time.Millisecond
 	return c, h, i.Do(t.Context(), step.Step{Host: node, Do: v}, v, s.report)
 }
@@ -191,6 +203,31 @@ func TestInstallOverTheWire(t *testing.T) {
 	err = thief.Claim(t.Context(), agent.Claim{Node: node, Ticket: b.used})
 	if refused, ok := errors.AsType[*agent.Refused](err); !ok || refused.Status != http.StatusForbidden {
 		t.Errorf("a second claim: %v", err)
+	}
+}
+
+// TestMediaOverTheWire installs a host from the virtual CD of its controller,
+// and leaves the drive empty; a controller that says that it inserted the image
+// and has not is told before the host is switched on.
+func TestMediaOverTheWire(t *testing.T) {
+	for name, faults := range map[string]lab.Faults{"reads it": {}, "says so only": {StickMedia: "empty"}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			web := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { b.Tell(node, readImage()) }))
+			defer web.Close()
+			b.ways, b.image = []string{act.VirtualMedia}, web.URL+"/boot/52-54-00-17-00-11/ipxe.iso"
+			c, h, err := b.install(t, faults)
+			if faults.StickMedia != "" {
+				wantWords(t, err, "for the image to be inserted; last seen: /redfish/v1/Managers/1/VirtualMedia/CD1 is empty")
+				if state, _ := h.PowerState(t.Context()); state != "Off" || b.orders != 0 {
+					t.Errorf("the host is %s, %d orders", state, b.orders)
+				}
+				return
+			}
+			if err != nil || c.Media() != "" || b.orders != 1 {
+				t.Errorf("%v, the drive holds %q, %d orders", err, c.Media(), b.orders)
+			}
+		})
 	}
 }
 

@@ -44,7 +44,7 @@ func points() []point {
 			[]string{"TestQuirkRows", "TestQuirkStrangers", "TestVersions"}},
 		{"virtual media: inserted and not, ejected and not, licences, URLs (Ironic fix-redfish-vmedia-stale-insert-skip)",
 			"read back image and state, then wait for the first read on our server; plain URLs; a licence is an error of its own",
-			[]string{"TestMedia", "TestMediaLies", "TestMediaBodies", "TestStaleMedia", "netboot TestMedia", "act TestEscalation"}},
+			[]string{"TestMedia", "TestMediaLies", "TestMediaBodies", "TestStaleMedia", "netboot TestMedia", "act TestEscalation", "act TestMediaOverTheWire"}},
 		{"power: 409 after Off, \"in POST\", transitions (Ironic redfish-power-on-conflict, redfish-post-boot-retry, sushy retry-ilo-not-ready)",
 			"retry by class of error with a stated budget, and tell which class is waited on",
 			[]string{"TestPowerConflict", "TestPowerLostAnswer", "TestPowerStuck", "TestInPOST", "TestBusy", "TestBudget", "TestRetryAfter"}},
