@@ -167,12 +167,16 @@ func (l *look) boxes(ctx context.Context) error {
 		}
 		l.chassis = append(l.chassis, b)
 	}
-	if len(l.system.Links.Chassis) == 0 {
+	named := l.chassis
+	if l.system.NetworkInterfaces.Path == "" && !slices.ContainsFunc(named, func(b chassis) bool { return b.Adapters.Path != "" }) {
 		if err := l.search(ctx); err != nil {
 			return err
 		}
 	}
-	for _, b := range l.chassis {
+	if len(named) == 0 && len(l.chassis) == 1 {
+		named = l.chassis
+	}
+	for _, b := range named {
 		if len(b.Links.Systems) <= 1 {
 			l.out.Serials = serials(append(texts(l.out.Serials), b.Serial, tag(l.out.Vendor, b.SKU))...)
 		}
@@ -180,8 +184,9 @@ func (l *look) boxes(ctx context.Context) error {
 	return nil
 }
 
-// search looks for the chassis of a system that doesn't name them: those that
-// name it, else the only one.
+// search looks for chassis that the system doesn't name: those that name it
+// (OpenBMC has one for each board), or the only one. Boards have serial numbers
+// of their own.
 func (l *look) search(ctx context.Context) error {
 	var all []chassis
 	_, err := each(ctx, l, "ports", l.root.Chassis.Path, func(p path, b chassis) error {
@@ -192,12 +197,13 @@ func (l *look) search(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(all) == 1 && len(all[0].Links.Systems) == 0 {
+	if len(l.chassis) == 0 && len(all) == 1 && len(all[0].Links.Systems) == 0 {
 		l.chassis = all
 		return nil
 	}
 	for _, b := range all {
-		if b.holds(l.system.Path) && len(l.chassis) < maxBoxes {
+		useful := len(l.chassis) == 0 || b.Adapters.Path != "" || b.Drives.collection != ""
+		if useful && b.holds(l.system.Path) && len(l.chassis) < maxBoxes {
 			l.chassis = append(l.chassis, b)
 		}
 	}

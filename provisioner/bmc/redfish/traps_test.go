@@ -153,6 +153,13 @@ func TestTraps(t *testing.T) {
 			"serial serials uuid", `null null null`},
 		{"an enclosure of several systems: its number is none of theirs", "blades, multi-node", map[string]string{
 			"/Chassis/1": `{"SerialNumber":"ENC","Links":{"ComputerSystems":[{"@odata.id":"/redfish/v1/Systems/1"},{"@odata.id":"/redfish/v1/Systems/2"}]}}`}, "serials", `["S1"]`},
+		{"cards in chassis that the system doesn't name, and that name it", "OpenBMC on GB200", map[string]string{
+			"/Chassis":       `{"Members":[{"@odata.id":"/redfish/v1/Chassis/1"},{"@odata.id":"/redfish/v1/Chassis/IO"},{"@odata.id":"/redfish/v1/Chassis/other"}]}`,
+			"/Chassis/1":     `{"SerialNumber":"C1"}`,
+			"/Chassis/IO":    `{"SerialNumber":"IO1","NetworkAdapters":{"@odata.id":"/redfish/v1/NA"},"Links":{"ComputerSystems":[{"@odata.id":"/redfish/v1/Systems/1"}]}}`,
+			"/Chassis/other": `{"NetworkAdapters":{"@odata.id":"/redfish/v1/NA2"},"Links":{"ComputerSystems":[{"@odata.id":"/redfish/v1/Systems/2"}]}}`,
+			"/NA":            list("/NA", `{"Model":"X","Ports":{"@odata.id":"/redfish/v1/P"}}`), "/P": list("/P", `{"MaxSpeedGbps":400,"Ethernet":{"AssociatedMACAddresses":["84:16:0c:39:a1:e2"]}}`)},
+			"ports serials", `[{"mac":"84:16:0c:39:a1:e2","adapter":"X","speedGbps":400,"from":"/redfish/v1/P/1"}] ["S1","C1"]`},
 		{"a TPM that is there and off; a known absence; nobody tells", "Dell, HPE", map[string]string{"/Systems/1": `{"TrustedModules":[{"InterfaceType":"TPM2_0","Status":{"State":"Disabled"}}]}`}, "tpm", `"disabled"`},
 		{"no TPM", "HPE", map[string]string{"/Systems/1": `{"TrustedModules":[{"Status":{"State":"Absent"}}]}`}, "tpm", `"none"`},
 		{"Secure Boot is enabled for the next start only", "DSP0268", map[string]string{"/Systems/1": `{"SecureBoot":{"@odata.id":"/redfish/v1/SB"}}`, "/SB": `{"SecureBootEnable":true}`}, "secureBoot", `null`},
