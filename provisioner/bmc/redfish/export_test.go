@@ -6,8 +6,22 @@ import (
 	"time"
 )
 
-// Through sends the requests of a client through a transport of a test.
-func (c *Client) Through(t http.RoundTripper) { c.http.HTTPClient.Transport = t }
+// Through sends the requests of a client through a transport of a test, as
+// fast as they come.
+func (c *Client) Through(t http.RoundTripper) { c.http.HTTPClient.Transport = unpaced{c, t} }
+
+// unpaced fills the bucket of requests before each. The client holds the
+// queue, which guards it.
+type unpaced struct {
+	c    *Client
+	next http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (u unpaced) RoundTrip(r *http.Request) (*http.Response, error) {
+	u.c.pace = pace{}
+	return u.next.RoundTrip(r)
+}
 
 // MaxRequests is how many requests one look sends at most, the service root
 // beside.

@@ -142,7 +142,7 @@ func FuzzFacts(f *testing.F) {
 	sort.Strings(at)
 	at = append(at, "")
 	add := func(body []byte) {
-		if len(body) > 8192 {
+		if len(body) > 4096 {
 			return
 		}
 		kind := typeOf(body)
@@ -180,7 +180,7 @@ func FuzzFacts(f *testing.F) {
 	}
 	base := quirky()
 	f.Fuzz(func(t *testing.T, place uint8, body []byte) {
-		if len(body) > 16384 {
+		if len(body) > 4096 {
 			t.Skip("more of the same")
 		}
 		checked(t, one{base, at[int(place)%len(at)], body})

@@ -1,6 +1,7 @@
 package redfish
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -139,7 +140,9 @@ func (c *Client) take(ctx context.Context, p path, into any) (a answer, etag str
 	var body struct {
 		Tag text `json:"@odata.etag"`
 	}
-	_ = json.Unmarshal(a.body, &body) // no tag is a tag too
+	if bytes.Contains(a.body, []byte(`"@odata.etag"`)) {
+		_ = json.Unmarshal(a.body, &body) // no tag is a tag too
+	}
 	return a, string(body.Tag), nil
 }
 
