@@ -196,8 +196,12 @@ func (c *Client) readFRU(ctx context.Context) (fru, error) {
 		if at == 0 {
 			continue
 		}
-		if areas[i], err = r.read(ctx, at, 2); err == nil {
+		areas[i], err = r.read(ctx, at, 2)
+		if err == nil {
 			areas[i], err = r.read(ctx, at, 8*int(areas[i][1]))
+		}
+		if errors.As(err, new(*unreadable)) {
+			areas[i], err = []byte{}, nil // told as wrong; the others may be right
 		}
 		if err != nil {
 			return fru{}, err

@@ -58,7 +58,7 @@ func decodeFRU(areas [3][]byte) fru {
 			continue
 		}
 		if len(area) <= a.skip || 8*int(area[1]) != len(area) || checksum(area) != 0 {
-			f.wrong = append(f.wrong, "the checksum of the FRU "+a.name+" area is wrong")
+			f.wrong = append(f.wrong, "the FRU "+a.name+" area has a wrong size or checksum")
 			continue
 		}
 		english := i == 0 || area[2] == 0 || area[2] == 25

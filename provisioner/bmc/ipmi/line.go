@@ -56,9 +56,7 @@ func (l *line) ask(ctx context.Context, datagram func() ([]byte, error), match f
 			}
 			if err != nil { // ICMP: nobody listens now; a controller that restarts will
 				quiet.last = said(err)
-				if !pause(ctx, time.Until(until)) {
-					break
-				}
+				pause(ctx, time.Until(until))
 				break
 			}
 			quiet.heard++

@@ -102,6 +102,34 @@ func TestBootFlags(t *testing.T) {
 	}
 }
 
+// FRU information of which one part can't be read gives the others, and the
+// words for what is missing.
+func TestBrokenFRU(t *testing.T) {
+	board := []byte{1, 3, 25, 0, 0, 0, 0xc5, 'M', 'a', 'k', 'e', 'r', 0xc5, 'B', 'o', 'a', 'r', 'd', 0xc3, 'B', '-', '1', 0xc1, 0x5d}
+	for name, c := range map[string]struct {
+		fru  []byte
+		want string
+	}{
+		"past the end": {append([]byte{1, 0, 0, 1, 200, 0, 0, 0x36}, board...), "the FRU product area has a wrong size or checksum"},
+		"no size":      {append(append([]byte{1, 0, 0, 1, 4, 0, 0, 0xfa}, board...), make([]byte, 16)...), "the FRU product area has a wrong size or checksum"},
+		"no checksum":  {append([]byte{1, 0, 0, 1, 0, 0, 0, 0}, board...), "the checksum of the FRU header is wrong"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newPeer(t, goipmi.PrivilegeLevelAdministrator, 17)
+			if err := b.Storage().FRU().Write(t.Context(), 0, c.fru); err != nil {
+				t.Fatal(err)
+			}
+			got, err := client(t, b.addr, nil).Facts(t.Context())
+			if err != nil || !strings.Contains(got.Err, c.want) || got.Power != "Off" {
+				t.Errorf("%+v, %v; want %q", got, err, c.want)
+			}
+			if told := got.Model == "Board"; told != strings.Contains(c.want, "product") {
+				t.Errorf("the board is told: %t", told)
+			}
+		})
+	}
+}
+
 // A user who may only look is told what is missing, and isn't taken for a
 // wrong password.
 func TestLowPrivilege(t *testing.T) {
