@@ -102,10 +102,26 @@ func mac(machine string) string { return fmt.Sprintf("52-54-00-17-00-%02d", numb
 // knows the password.
 func (b *bench) reset(machine, kind string) {
 	b.Helper()
-	status, text := b.redfish(machine, http.MethodPost, "/Systems/1/Actions/ComputerSystem.Reset", `{"ResetType":"`+kind+`"}`)
+	status, text := b.redfish(machine, http.MethodPost, b.system(machine)+"/Actions/ComputerSystem.Reset", `{"ResetType":"`+kind+`"}`)
 	if status >= 300 || status == 0 {
 		b.Fatalf("%s of %s: %d %s", kind, machine, status, text)
 	}
+}
+
+// system is where the controller of a machine has the one system that it
+// manages: each vendor has its own place for it.
+func (b *bench) system(machine string) string {
+	b.Helper()
+	var list struct {
+		Members []struct {
+			Path string `json:"@odata.id"`
+		}
+	}
+	status, text := b.redfish(machine, http.MethodGet, "/Systems", "")
+	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list.Members) != 1 {
+		b.Fatalf("the systems of %s: %d %s", machine, status, text)
+	}
+	return strings.TrimPrefix(list.Members[0].Path, "/redfish/v1")
 }
 
 func (b *bench) redfish(machine, method, path, body string) (int, string) {
@@ -121,8 +137,9 @@ func (b *bench) redfish(machine, method, path, body string) (int, string) {
 // off waits until a machine has no power.
 func (b *bench) off(machine string) {
 	b.Helper()
+	at := b.system(machine)
 	b.until(machine+" to be off", 20*time.Second, func() (bool, string) {
-		_, text := b.redfish(machine, http.MethodGet, "/Systems/1", "")
+		_, text := b.redfish(machine, http.MethodGet, at, "")
 		return strings.Contains(text, `"PowerState":"Off"`) || strings.Contains(text, `"PowerState": "Off"`), text
 	})
 }
