@@ -1,9 +1,9 @@
 package redfish
 
 import (
-	"encoding/json"
+	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
@@ -16,19 +16,21 @@ type registryEntries struct {
 	Dependencies []registryRule  `json:"Dependencies"`
 }
 
-// registryEntry is one attribute of an AttributeRegistry.
+// registryEntry is one attribute of an AttributeRegistry. Its types are plain,
+// unlike elsewhere: there are hundreds, and a value of another type is absent
+// all the same (see decode).
 type registryEntry struct {
-	Name      text   `json:"AttributeName"`
-	Display   text   `json:"DisplayName"`
-	Type      text   `json:"Type"`
-	ReadOnly  flag   `json:"ReadOnly"`
-	Immutable flag   `json:"Immutable"`
-	GrayOut   flag   `json:"GrayOut"`
-	Least     number `json:"LowerBound"`
-	Most      number `json:"UpperBound"`
+	Name      string   `json:"AttributeName"`
+	Display   string   `json:"DisplayName"`
+	Type      string   `json:"Type"`
+	ReadOnly  bool     `json:"ReadOnly"`
+	Immutable bool     `json:"Immutable"`
+	GrayOut   bool     `json:"GrayOut"`
+	Least     *float64 `json:"LowerBound"`
+	Most      *float64 `json:"UpperBound"`
 	Values    []struct {
-		Name    json.RawMessage `json:"ValueName"`
-		Display text            `json:"ValueDisplayName"`
+		Name    any    `json:"ValueName"`
+		Display string `json:"ValueDisplayName"`
 	} `json:"Value"`
 }
 
@@ -37,8 +39,8 @@ type registryEntry struct {
 func (r registryEntries) kept(now map[string]any, matters func(name, display string) bool) map[string]facts.Attribute {
 	out := map[string]facts.Attribute{}
 	for _, e := range r.Attributes {
-		if e.Name != "" && matters(string(e.Name), string(e.Display)) {
-			out[string(e.Name)] = e.attribute(now[string(e.Name)])
+		if e.Name != "" && matters(e.Name, e.Display) {
+			out[e.Name] = e.attribute(now[e.Name])
 		}
 	}
 	for _, rule := range r.Dependencies {
@@ -62,11 +64,11 @@ func (r registryEntries) kept(now map[string]any, matters func(name, display str
 // firmware has display names as values, where the registry's value names are
 // numbers: the present value tells which of both is written.
 func (e registryEntry) attribute(now any) facts.Attribute {
-	a := facts.Attribute{Display: string(e.Display), Type: string(e.Type), ReadOnly: e.ReadOnly.value || e.Immutable.value || e.GrayOut.value}
+	a := facts.Attribute{Display: e.Display, Type: e.Type, ReadOnly: e.ReadOnly || e.Immutable || e.GrayOut}
 	var names, labels []string
 	for _, v := range e.Values {
 		name := valueName(v.Name)
-		label := string(v.Display)
+		label := v.Display
 		if label == "" {
 			label = name
 		}
@@ -81,34 +83,37 @@ func (e registryEntry) attribute(now any) facts.Attribute {
 	default:
 		a.Values, a.Labels = names, labels
 	}
-	if e.Type == "Integer" && e.Most.value > e.Least.value { // both 0: not told
-		a.Least, a.Most = &e.Least.value, &e.Most.value
+	if e.Type == "Integer" && e.Least != nil && e.Most != nil && *e.Most > *e.Least { // both 0: not told
+		a.Least, a.Most = e.Least, e.Most
 	}
 	return a
 }
 
-func valueName(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
+// valueName writes the name of a value; some are numbers or truth values.
+func valueName(v any) string {
+	if n, ok := v.(float64); ok {
+		return strconv.FormatFloat(n, 'f', -1, 64)
 	}
-	return strings.TrimSpace(string(raw)) // a number or a truth value, as it is written
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
 }
 
 // registryRule is one dependency of an AttributeRegistry.
 type registryRule struct {
-	For        text `json:"DependencyFor"`
+	For        string `json:"DependencyFor"`
 	Dependency struct {
 		From []struct {
-			Attribute text `json:"MapFromAttribute"`
-			Property  text `json:"MapFromProperty"`
-			Is        text `json:"MapFromCondition"`
-			Value     any  `json:"MapFromValue"`
-			Terms     text `json:"MapTerms"`
+			Attribute string `json:"MapFromAttribute"`
+			Property  string `json:"MapFromProperty"`
+			Is        string `json:"MapFromCondition"`
+			Value     any    `json:"MapFromValue"`
+			Terms     string `json:"MapTerms"`
 		} `json:"MapFrom"`
-		To       text `json:"MapToAttribute"`
-		Property text `json:"MapToProperty"`
-		Value    any  `json:"MapToValue"`
+		To       string `json:"MapToAttribute"`
+		Property string `json:"MapToProperty"`
+		Value    any    `json:"MapToValue"`
 	} `json:"Dependency"`
 }
 
@@ -119,11 +124,11 @@ func (rule registryRule) dependency() (name string, d facts.Dependency, ok bool)
 	if len(rule.Dependency.From) == 0 {
 		return "", d, false
 	}
-	name = string(rule.Dependency.To)
+	name = rule.Dependency.To
 	if name == "" {
-		name = string(rule.For)
+		name = rule.For
 	}
-	d = facts.Dependency{Property: string(rule.Dependency.Property), Value: rule.Dependency.Value}
+	d = facts.Dependency{Property: rule.Dependency.Property, Value: rule.Dependency.Value}
 	from := rule.Dependency.From
 	// A term stands with the later of the two conditions that it joins (HPE),
 	// or with the earlier one (Lenovo, Supermicro): then the first has one.
@@ -136,7 +141,7 @@ func (rule registryRule) dependency() (name string, d facts.Dependency, ok bool)
 		if i > 0 && terms != "" && terms != "AND" && terms != "OR" || f.Property != "CurrentValue" && f.Property != "" {
 			return "", d, false
 		}
-		d.When = append(d.When, facts.Condition{And: i > 0 && terms == "AND", Attribute: string(f.Attribute), Is: string(f.Is), Value: f.Value})
+		d.When = append(d.When, facts.Condition{And: i > 0 && terms == "AND", Attribute: f.Attribute, Is: f.Is, Value: f.Value})
 	}
 	return name, d, slices.Contains([]string{"ReadOnly", "GrayOut", "Hidden", "CurrentValue"}, d.Property)
 }
