@@ -24,7 +24,10 @@ type Site struct {
 
 // Refused says that what was seen does not allow to go on. Nothing was
 // written anywhere.
-type Refused struct{ Findings []rules.Finding }
+type Refused struct {
+	Findings []rules.Finding
+	Ask      bool // Up would ask the hosts themselves first: nobody has told, and they may know
+}
 
 func (r *Refused) Error() string {
 	return fmt.Sprintf("%d findings stand against it; nothing was changed", len(r.Findings))
@@ -56,7 +59,7 @@ func (s *Site) Plan(ctx context.Context) (Turn, error) {
 	t := Turn{Seen: seen, Findings: s.Judge(seen)}
 	if bad := slices.DeleteFunc(slices.Clone(t.Findings), rules.Finding.Passes); len(bad) > 0 {
 		if t.Plan = ask(bad, seen, rec); len(t.Plan.Steps) == 0 {
-			return t, &Refused{bad}
+			return t, &Refused{Findings: bad}
 		}
 		return t, nil
 	}

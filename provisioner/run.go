@@ -76,7 +76,11 @@ func (r *Run) Check(ctx context.Context) ([]rules.Finding, error) {
 	}
 	all := r.judge(seen)
 	if bad := slices.DeleteFunc(slices.Clone(all), rules.Finding.Passes); len(bad) > 0 {
-		return all, &Refused{bad}
+		rec, _, err := r.record.Load(ctx)
+		if err != nil {
+			return all, fmt.Errorf("load the record: %w", err)
+		}
+		return all, &Refused{Findings: bad, Ask: len(ask(bad, seen, rec).Steps) > 0}
 	}
 	return all, nil
 }

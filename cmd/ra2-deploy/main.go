@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,6 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
 // Exit statuses.
@@ -155,8 +153,8 @@ func refusal(w io.Writer, err error, r *provisioner.Refused) {
 		so = "what this run had done stays, and nothing more is done"
 	}
 	fmt.Fprintf(w, "ra2-deploy: refused, because of %s; %s\n", report.Count(len(r.Findings), "finding"), so)
-	if !slices.ContainsFunc(r.Findings, func(f rules.Finding) bool { return !f.MachineTells() }) {
-		fmt.Fprintln(w, "  hint: `ra2-deploy up` asks hosts that hold no image yet what nobody tells of them: it boots them into the installer, which writes nothing; `ra2-deploy plan` shows that")
+	if r.Ask {
+		fmt.Fprintln(w, "  hint: `ra2-deploy up` asks the hosts themselves what nobody tells of them: it boots them into the installer, which writes nothing; `ra2-deploy plan` shows that")
 	}
 	fmt.Fprintln(w, "  hint: mend the host or correct the inventory; a requirement (ra2.…) can also be set aside there, by a waiver with a reason and an end")
 }
