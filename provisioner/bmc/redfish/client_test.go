@@ -37,7 +37,7 @@ func TestFacts(t *testing.T) {
 	if seen.writes() != 0 {
 		t.Errorf("looking wrote: %v", seen.seen)
 	}
-	if n := len(seen.seen); n > 22 {
+	if n := len(seen.seen); n > 14 {
 		t.Errorf("%d requests: %v", n, seen.seen)
 	}
 }
