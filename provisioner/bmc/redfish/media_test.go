@@ -30,7 +30,7 @@ type jukebox struct {
 	ejections int
 }
 
-func newJukebox(t *testing.T, holds string, actions bool) *jukebox {
+func newJukebox(t testing.TB, holds string, actions bool) *jukebox {
 	j := &jukebox{shelf: readShelf(t, "idrac-5-gap")}
 	j.docs["/redfish/v1"]["Vendor"] = "Nobody"
 	j.docs[mgr]["VirtualMedia"] = map[string]any{"@odata.id": mgr + "/VirtualMedia"}

@@ -26,7 +26,7 @@ type shelf struct {
 }
 
 // readShelf reads a fixture.
-func readShelf(t *testing.T, name string) *shelf {
+func readShelf(t testing.TB, name string) *shelf {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "quirks", name+".json"))
 	if err != nil {
