@@ -232,9 +232,10 @@ func (g *rig) judge(t *testing.T, name string, do func(context.Context, *redfish
 			t.Errorf("%s: the second time: %v, %d writes though nothing differs", name, err, g.writes.Load()-before)
 		}
 	}
+	time.Sleep(2 * time.Minute) // what was cut short has ended
+	synctest.Wait()
 	g.fault = nil // what follows is how it is left
 	g.SetFaults(lab.Faults{})
-	synctest.Wait()
 	if err := c.Close(t.Context()); err != nil && !beaten {
 		t.Errorf("%s: close: %v", name, err)
 	}

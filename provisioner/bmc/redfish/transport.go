@@ -198,6 +198,9 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 		return answer{}, c.fail(method, path, err)
 	}
 	resp, err := c.http.Do(req)
+	if err != nil && resp != nil {
+		_ = resp.Body.Close() // an answer that came as the time ended
+	}
 	if err != nil && ctx.Err() != nil && parent.Err() == nil && state.last.status != 0 {
 		return state.last, nil // the budget ended: what the controller said last counts
 	}
