@@ -81,6 +81,7 @@ require (
 	github.com/invopop/jsonschema v0.14.0 // the schema that editors use, made from the types
 	github.com/klauspost/compress v1.19.2 // zstd in Go: images are streamed through it
 	github.com/mattn/go-isatty v0.0.20 // asks only where someone can answer
+	github.com/mdlayher/packet v1.1.2 // frames below IP: who gives addresses, and who has one already
 	github.com/pin/tftp/v3 v3.2.0 // TFTP, for firmware that can load nothing better
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the program is tested as a user calls it
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // proves that examples and schema agree, in tests
@@ -95,6 +96,7 @@ require (
 	go.etcd.io/etcd/client/v3 v3.7.0 // members of etcd, which the Kubernetes API does not know
 	go.uber.org/zap v1.27.1 // etcd's client wants its logger
 	golang.org/x/mod v0.39.0 // paths of the Go module cache
+	golang.org/x/net v0.58.0 // DNS messages, ICMP, and filters of frames
 	golang.org/x/sys v0.49.0 // mounts, kexec and modules: what package syscall lacks
 	k8s.io/api v0.37.2 // the objects that are looked at and applied
 	k8s.io/apimachinery v0.37.2 // meta types and defaulting of these objects
@@ -233,7 +235,6 @@ require (
 	github.com/lucasb-eyer/go-colorful v1.3.0 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-runewidth v0.0.21 // indirect
-	github.com/mdlayher/packet v1.1.2 // indirect
 	github.com/mdlayher/socket v0.6.1 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	github.com/mitchellh/hashstructure/v2 v2.0.2 // indirect
@@ -288,7 +289,6 @@ require (
 	go.yaml.in/yaml/v3 v3.0.4 // indirect
 	go.yaml.in/yaml/v4 v4.0.0-rc.2 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
-	golang.org/x/net v0.58.0 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect
 	golang.org/x/sync v0.22.0 // indirect
 	golang.org/x/term v0.45.0 // indirect
