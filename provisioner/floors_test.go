@@ -27,7 +27,7 @@ var floors = map[string]int{
 	"inventory": 0, "provisioner/step": 0, "provisioner/ra2": 0, "provisioner/agent/wire": 0,
 	"provisioner/plan": 1, "provisioner/rules": 1, "provisioner/bios": 1, "provisioner/kubeadm": 1, "templates": 1,
 	"provisioner/bmc": 2, "provisioner/netboot": 2, "provisioner/agent": 2, "provisioner/cluster": 2, "images": 2, "e2e/lab": 2,
-	"provisioner/workflow": 3, "provisioner/observe": 4, "provisioner/act": 4,
+	"provisioner/workflow": 3, "provisioner/observe": 4, "provisioner/act": 4, "provisioner/preflight": 4,
 	"provisioner/store": 5, "provisioner/report": 5, "provisioner": 6,
 	"cmd": 7, "e2e": 8,
 }

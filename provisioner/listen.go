@@ -13,15 +13,14 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/netboot"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/preflight"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
 // listen opens the sockets of both servers and starts them.
 func (s *servers) listen(ctx context.Context, key *ecdsa.PrivateKey) error {
 	p, all := s.cluster.Provisioning, s.addresses()
-	if err := onInterface(p.Interface, all[0]); err != nil {
-		return err
-	}
-	if err := alone(ctx, p); err != nil {
+	if err := refuse(rules.JudgeBefore(s.cluster, preflight.Before(ctx, p))); err != nil {
 		return err
 	}
 	agents, err := s.openAgents(key)
@@ -42,7 +41,7 @@ func (s *servers) listen(ctx context.Context, key *ecdsa.PrivateKey) error {
 
 // listenAgents opens the socket of the agent API alone and starts it.
 func (s *servers) listenAgents(ctx context.Context, key *ecdsa.PrivateKey) error {
-	if err := onInterface(s.cluster.Provisioning.Interface, s.addresses()[0]); err != nil {
+	if err := refuse(rules.JudgeOwn(s.cluster, preflight.Link(s.cluster.Provisioning.Interface))); err != nil {
 		return err
 	}
 	agents, err := s.openAgents(key)
@@ -92,40 +91,6 @@ func (s *servers) start(ctx context.Context, serve ...func(context.Context) erro
 			}
 		})
 	}
-}
-
-// alone refuses to give addresses beside another DHCP server: which of the two
-// a host listens to would be a matter of luck.
-func alone(ctx context.Context, p inventory.Provisioning) error {
-	if p.DHCP != inventory.DHCPAuthoritative {
-		return nil
-	}
-	offers, err := netboot.Sniff(ctx, p.Interface, 2*time.Second)
-	if err != nil {
-		return fmt.Errorf("look for other DHCP servers on %s: %w", p.Interface, err)
-	}
-	if len(offers) > 0 {
-		return fmt.Errorf("another DHCP server answers on %s: %v; switch it off, or write provisioning.dhcp: proxy", p.Interface, offers)
-	}
-	return nil
-}
-
-// onInterface wants the address that hosts are told to be on the interface
-// that they are reached by.
-func onInterface(name string, own netip.Addr) error {
-	nic, err := net.InterfaceByName(name)
-	if err != nil {
-		return fmt.Errorf("provisioning.interface %s: %w; `ip link` lists the interfaces of this machine", name, err)
-	}
-	addrs, err := nic.Addrs()
-	if err != nil {
-		return fmt.Errorf("provisioning.interface %s: %w", name, err)
-	}
-	has := slices.ContainsFunc(addrs, func(a net.Addr) bool { return strings.HasPrefix(a.String(), own.String()+"/") })
-	if !has {
-		return fmt.Errorf("provisioning.interface %s has the addresses %v and not %s; `ip address add` it, or mend provisioning.cidr", name, addrs, own)
-	}
-	return nil
 }
 
 // kernelLine is what the network-booted system is told, word by word. Nothing

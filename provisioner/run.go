@@ -17,7 +17,6 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/observe"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/plan"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/workflow"
 )
@@ -65,24 +64,6 @@ func (r *Run) hear(ctx context.Context, rec step.Record) error {
 // installed reports of each host whether an image was written to it.
 func installed(rec step.Record) func(node string) bool {
 	return func(node string) bool { return rec[plan.On(node, "installed")].Status == step.Done }
-}
-
-// Check judges the hardware. The error is *Refused when a finding stands
-// against it.
-func (r *Run) Check(ctx context.Context) ([]rules.Finding, error) {
-	seen, err := r.Look(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all := r.judge(seen)
-	if bad := slices.DeleteFunc(slices.Clone(all), rules.Finding.Passes); len(bad) > 0 {
-		rec, _, err := r.record.Load(ctx)
-		if err != nil {
-			return all, fmt.Errorf("load the record: %w", err)
-		}
-		return all, &Refused{Findings: bad, Ask: len(ask(bad, seen, rec).Steps) > 0}
-	}
-	return all, nil
 }
 
 // Plan looks once and returns what Up would do. The image is asked for only

@@ -16,8 +16,8 @@ import (
 
 func validateCommand() *cobra.Command {
 	var (
-		hardware, all bool
-		output        *format
+		hardware, network, all bool
+		output                 *format
 	)
 	cmd := &cobra.Command{
 		Use:   "validate INVENTORY",
@@ -26,13 +26,16 @@ func validateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if hardware {
 				return withRun(cmd, args[0], flags{look: true}, func(r *work) error {
-					findings, err := r.Check(cmd.Context())
+					findings, err := r.Check(cmd.Context(), network)
 					return tellFindings(cmd, r.Cluster().Name, findings, err, *output, all)
 				})
 			}
 			cluster, err := provisioner.Load(args[0])
 			if err != nil {
 				return err
+			}
+			if network {
+				return validateNetwork(cmd, cluster, *output, all)
 			}
 			if *output == asJSON {
 				return tellFindings(cmd, cluster.Name, nil, nil, asJSON, all)
@@ -42,6 +45,7 @@ func validateCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&hardware, "hardware", false, "ask the management controllers too, and judge what they say by RA2's minimums")
+	addNetwork(cmd, &network)
 	cmd.Flags().BoolVar(&all, "all", false, "print every finding in a line of its own, also those that pass")
 	output = addFormat(cmd)
 	return cmd

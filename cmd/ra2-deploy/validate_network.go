@@ -1,0 +1,24 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/preflight"
+)
+
+func addNetwork(cmd *cobra.Command, network *bool) {
+	cmd.Flags().BoolVar(network, "network", false, "look at the provisioning network too, as root: DHCP servers, addresses in use, gateways, DNS, NTP, clocks, MTU")
+}
+
+// validateNetwork judges the provisioning network. It is silent for seconds,
+// so it says beforehand what it waits for.
+func validateNetwork(cmd *cobra.Command, c inventory.Cluster, as format, all bool) error {
+	fmt.Fprintf(cmd.ErrOrStderr(), "listening on %s for DHCP servers and for who has the inventory's addresses, asking gateways, DNS and NTP: at most %s\n",
+		c.Provisioning.Interface, preflight.Longest)
+	findings, err := provisioner.CheckNetwork(cmd.Context(), c)
+	return tellFindings(cmd, c.Name, findings, err, as, all)
+}
