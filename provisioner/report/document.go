@@ -37,21 +37,26 @@ type Facts struct {
 	Hosts   map[string]facts.BMC `json:"hosts"`   // by inventory node name
 }
 
-// Sum counts findings.
+// Sum counts findings. Hosts are those whose hardware was judged: of others
+// nobody can say that they are fit.
 func Sum(all []rules.Finding) Summary {
 	s := Summary{Findings: len(all), Verdicts: map[rules.Verdict]int{}}
 	fit := map[string]bool{}
 	for _, f := range all {
 		s.Verdicts[f.Verdict]++
-		if _, known := fit[f.Host]; !known {
+		if _, known := fit[f.Host]; !known && f.Host != "" && !f.Network() { // "" is what is no host's
 			fit[f.Host] = true
 		}
-		if !f.Passes() {
-			s.Against++
+	}
+	for _, f := range all {
+		if f.Passes() {
+			continue
+		}
+		s.Against++
+		if _, known := fit[f.Host]; known {
 			fit[f.Host] = false
 		}
 	}
-	delete(fit, "") // what is no host's
 	s.Hosts = len(fit)
 	for _, ok := range fit {
 		if ok {

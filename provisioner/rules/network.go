@@ -35,6 +35,10 @@ const Provisioner = "provisioner"
 // stands once, with the interface.
 const notAsked = "not asked, see " + NetworkInterface
 
+// Network reports whether a finding is about the network and not about what a
+// host is.
+func (f Finding) Network() bool { return strings.HasPrefix(f.Requirement, "network/") }
+
 // Bounds on clocks. Certificates begin a day before they are made, so that a
 // host whose clock is less behind takes them.
 const (
