@@ -53,7 +53,7 @@ func (f Finding) Passes() bool {
 // MachineTells reports whether the finding is open only because nobody told, and
 // the machine itself knows it: what it is made of, not whose it is.
 func (f Finding) MachineTells() bool {
-	return f.Verdict == Unknown && f.Requirement != Identity && f.Requirement != Reachable && f.Host != ""
+	return f.Verdict == Unknown && f.Requirement != Identity && f.Requirement != Reachable && f.Host != "" && !f.Network()
 }
 
 // open reports whether the requirement is not met, as far as is known.
