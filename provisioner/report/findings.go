@@ -36,7 +36,7 @@ const maxLines = 40
 // with an example.
 const (
 	maxShared = 6 // that several hosts have in common
-	maxSingle = 3 // of one host each
+	maxSingle = 6 // of one host each
 )
 
 // Findings returns what doesn't pass, by cause, worst first, and at last a line

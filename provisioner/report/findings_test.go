@@ -71,6 +71,21 @@ unknown  reachable    293 hosts    for example w-414: want an answer of the BMC 
 `)
 }
 
+// TestFindingsOfAFewHosts checks that no host's own trouble is left out where
+// there is room: a wrong password beside a cable.
+func TestFindingsOfAFewHosts(t *testing.T) {
+	var all []rules.Finding
+	for i, got := range []string{"no whole answer", "connection reset", "401 Unauthorized", "503 Service Unavailable", "no route"} {
+		all = append(all, rules.Finding{Requirement: rules.Reachable, Host: fmt.Sprintf("w-%d", i), Verdict: rules.Unknown, Want: "an answer", Got: got})
+	}
+	text := report.Findings(all)
+	for _, f := range all {
+		if !strings.Contains(text, fmt.Sprintf("unknown  reachable    %-12s want an answer, got %s\n", f.Host, f.Got)) {
+			t.Errorf("%s is left out of:\n%s", f.Host, text)
+		}
+	}
+}
+
 // TestFindingsAreAScreen is the property: whatever is wrong, the text is about
 // a screen, its last line has all counts, and what is left out is said.
 func TestFindingsAreAScreen(t *testing.T) {

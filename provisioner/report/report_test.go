@@ -193,7 +193,7 @@ func TestStatus(t *testing.T) {
 	seen := facts.Seen{
 		Hosts: map[string]facts.Host{
 			"cp-a": {BMC: facts.BMC{Power: "On"}, Member: facts.Member{Known: true, Exists: true, Ready: true, EtcdVoter: true, Generation: "0123456789abcdef"}},
-			"both": {BMC: facts.BMC{Err: "no answer\nat all"}, Member: facts.Member{Known: true, Exists: true, NotReady: "cni plugin not initialized", Generation: "0123456789abcdef"}},
+			"both": {BMC: facts.BMC{Err: "both: BMC: no answer\nat all"}, Member: facts.Member{Known: true, Exists: true, NotReady: "cni plugin not initialized", Generation: "0123456789abcdef"}},
 			"w-a":  {BMC: facts.BMC{Power: "Off"}, Member: facts.Member{Known: true}},
 		},
 		Cluster: facts.Cluster{Answers: true, EtcdHealthy: 1, EtcdMembers: 2, VIPs: map[netip.Addr]bool{vip4: true}},
@@ -208,6 +208,12 @@ w-a            a      worker                Off      not Ready  -         unknow
 cluster edge answers; etcd: 1 of 2 members healthy
   10.17.0.10 answers
   fd00:17::10 does not answer
+`)
+	long := inventory.Cluster{Nodes: []inventory.Node{{Name: "a-name-of-20-letters", Zone: "zone-17", Worker: true}, {Name: "w-a", Zone: "a", Worker: true}}}
+	same(t, report.Status(long, facts.Seen{}), `node                 zone    role                  power    kubelet    etcd      generation
+a-name-of-20-letters zone-17 worker                unknown  -          -         unknown
+w-a                  a       worker                unknown  -          -         unknown
+no cluster is wanted on these hosts (image.kubernetes is false)
 `)
 	alone := inventory.Cluster{Nodes: c.Nodes[:1]}
 	spoke := map[string]facts.Host{"cp-a": {BMC: facts.BMC{Power: "On"}, Agent: facts.Agent{Generation: "sha256:0123456789abcdef0123"}}}

@@ -11,7 +11,11 @@ import (
 // Status returns hosts, nodes and cluster as they are: one line each.
 func Status(c inventory.Cluster, seen facts.Seen) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-14s %-6s %-21s %-8s %-10s %-9s %s\n", "node", "zone", "role", "power", "kubelet", "etcd", "generation")
+	names, zones := 14, 6 // columns, at least
+	for _, n := range c.Nodes {
+		names, zones = max(names, len(n.Name)), max(zones, len(n.Zone))
+	}
+	fmt.Fprintf(&b, "%-*s %-*s %-21s %-8s %-10s %-9s %s\n", names, "node", zones, "zone", "role", "power", "kubelet", "etcd", "generation")
 	for _, n := range c.Nodes {
 		h := seen.Hosts[n.Name]
 		kubelet, etcd := "-", "-"
@@ -21,10 +25,10 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 		if c.Image.Kubernetes && n.ControlPlane {
 			etcd = yes(h.Member.Known, h.Member.EtcdVoter, "votes", "no vote")
 		}
-		fmt.Fprintf(&b, "%-14s %-6s %-21s %-8s %-10s %-9s %s\n", n.Name, n.Zone, roles(n), orUnknown(h.BMC.Power),
+		fmt.Fprintf(&b, "%-*s %-*s %-21s %-8s %-10s %-9s %s\n", names, n.Name, zones, n.Zone, roles(n), orUnknown(h.BMC.Power),
 			kubelet, etcd, orUnknown(generation(h)))
 		if h.BMC.Err != "" {
-			fmt.Fprintf(&b, "  the controller: %s\n", strings.ReplaceAll(h.BMC.Err, "\n", "\n    "))
+			fmt.Fprintf(&b, "  the controller: %s\n", strings.ReplaceAll(strings.TrimPrefix(h.BMC.Err, n.Name+": BMC: "), "\n", "\n    "))
 		}
 		if h.Member.NotReady != "" {
 			fmt.Fprintf(&b, "  the kubelet: %s\n", h.Member.NotReady)

@@ -177,8 +177,11 @@ func (s subject) slots() Finding {
 		Want: fmt.Sprintf("%.0f PCIe slots of Gen%.0f or newer with %.0f or more lanes", least, generation, lanes),
 		Got:  fmt.Sprintf("%d such slots of %d, %d that don't tell", t.good, len(s.hw.Slots), t.untold),
 	}
-	if s.hw.Slots == nil {
+	switch {
+	case s.hw.Slots == nil:
 		f.Got = "nobody tells of slots"
+	case !s.hw.Whole("slots"):
+		f.Got += "; not all were told"
 	}
 	return f
 }

@@ -18,7 +18,7 @@ func (s subject) sriov() Finding {
 	}
 	return Finding{
 		Requirement: id, Verdict: t.against(1, s.allPorts()), Want: "a network card that can do SR-IOV", Where: where(from, "NetworkAdapters"),
-		Got: fmt.Sprintf("%d ports that can, %d that don't tell", t.good, t.untold),
+		Got: s.portsGot("%d ports that can, %d that don't tell", t.good, t.untold),
 	}
 }
 
@@ -33,7 +33,7 @@ func (s subject) ports() Finding {
 	}
 	return Finding{
 		Requirement: id, Verdict: t.against(least, s.allPorts()), Where: where(from, "NetworkAdapters"),
-		Want: fmt.Sprintf("%.0f network ports", least), Got: fmt.Sprint(len(s.hw.Ports)),
+		Want: fmt.Sprintf("%.0f network ports", least), Got: s.portsGot("%d", len(s.hw.Ports)),
 	}
 }
 
@@ -57,9 +57,20 @@ func (s subject) speed(id, profile string) func() Finding {
 		return Finding{
 			Requirement: id, Verdict: t.against(count, s.allPorts()), Where: where(from, "NetworkAdapters"),
 			Want: fmt.Sprintf("%.0f ports of %.0f Gb/s or more", count, least),
-			Got:  fmt.Sprintf("%d ports that fast, %d slower, %d that don't tell", t.good, len(s.hw.Ports)-t.good-t.untold, t.untold),
+			Got:  s.portsGot("%d ports that fast, %d slower, %d that don't tell", t.good, len(s.hw.Ports)-t.good-t.untold, t.untold),
 		}
 	}
+}
+
+// portsGot tells what was counted of the ports, and whether there may be more.
+func (s subject) portsGot(format string, counts ...any) string {
+	switch {
+	case len(s.hw.Ports) == 0 && !s.allPorts():
+		return "nobody tells of network ports"
+	case !s.allPorts():
+		format += "; not all were told"
+	}
+	return fmt.Sprintf(format, counts...)
 }
 
 // allPorts reports whether all ports were told.

@@ -15,6 +15,9 @@ func (s subject) smt() Finding {
 	f := Finding{Requirement: id, Verdict: Unknown, Want: fmt.Sprintf("SMT on: %.0f threads for each core", each), Where: where(from, "Processors")}
 	f.Got = fmt.Sprintf("%d threads for %d cores", threads, cores)
 	wanted, told := s.class.BIOS.SMT, cores > 0 && threads > 0
+	if !told {
+		f.Got = "nobody tells of threads"
+	}
 	switch {
 	case wanted != nil && !*wanted:
 		f.Verdict, f.Got, f.Where = Fail, "the class of this node wants smt: disabled", "inventory"

@@ -4,6 +4,7 @@
 package rules
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
@@ -95,7 +96,7 @@ func Judge(want inventory.Cluster, seen facts.Seen, now time.Time) []Finding {
 
 func (s subject) judge() []Finding {
 	if !s.host.BMC.Reached {
-		got := s.host.BMC.Err
+		got := strings.TrimPrefix(s.host.BMC.Err, s.node.Name+": BMC: ")
 		if got == "" {
 			got = "it was not asked"
 		}

@@ -72,6 +72,7 @@ func TestVerdicts(t *testing.T) {
 		got               string
 	}{
 		{"not reached", "reachable", func(_ *inventory.Cluster, b *facts.BMC) { *b = facts.BMC{Err: "no route"} }, rules.Unknown, "no route"},
+		{"no answer", "reachable", func(_ *inventory.Cluster, b *facts.BMC) { *b = facts.BMC{Err: "cp-a: BMC: GET /redfish/v1/: no"} }, rules.Unknown, "GET /redfish/v1/: no"},
 		{"one socket", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) { b.Processors = b.Processors[:1] }, rules.Fail, "1 socket (cores: 20)"},
 		{"19 cores", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) { b.Processors[1].Cores = 19 }, rules.Fail, "20, 19"},
 		{"a third small one", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) {
@@ -87,14 +88,14 @@ func TestVerdicts(t *testing.T) {
 		{"smt unwanted", "ra2.ch.004", func(c *inventory.Cluster, _ *facts.BMC) {
 			c.Classes["default"] = inventory.Class{Profile: "basic", BIOS: inventory.BIOS{SMT: ptr(false)}}
 		}, rules.Fail, "smt: disabled"},
-		{"threads untold", "ra2.ch.004", func(_ *inventory.Cluster, b *facts.BMC) { b.Processors[0].Threads, b.Processors[1].Threads = 0, 0 }, rules.Unknown, ""},
+		{"threads untold", "ra2.ch.004", func(_ *inventory.Cluster, b *facts.BMC) { b.Processors[0].Threads, b.Processors[1].Threads = 0, 0 }, rules.Unknown, "nobody tells of threads"},
 		{"small disk", "ra2.ch.010", func(_ *inventory.Cluster, b *facts.BMC) { b.Drives[0].Bytes = 319e9 }, rules.Fail, "319 GB"},
 		{"size untold", "ra2.ch.010", func(_ *inventory.Cluster, b *facts.BMC) { b.Drives[0].Bytes = 0 }, rules.Unknown, ""},
 		{"31 GiB are more than 32 GB", "ra2.ch.012", func(_ *inventory.Cluster, b *facts.BMC) { b.MemoryGiB = ptr(31.0) }, rules.Pass, "33.3 GB"},
 		{"16 GiB", "ra2.ch.012", func(_ *inventory.Cluster, b *facts.BMC) { b.MemoryGiB = ptr(16.0) }, rules.Fail, "17.2 GB"},
 		{"memory untold", "ra2.ch.012", func(_ *inventory.Cluster, b *facts.BMC) { b.MemoryGiB = nil }, rules.Unknown, ""},
 		{"three ports", "ra2.ch.013", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports = b.Ports[:3] }, rules.Fail, "3"},
-		{"ports untold", "ra2.ch.013", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports = nil }, rules.Unknown, "0"},
+		{"ports untold", "ra2.ch.013", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports = nil }, rules.Unknown, "nobody tells of network ports"},
 		{"slow ports", "ra2.ch.014", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports[2].SpeedGbps = ptr(1.0) }, rules.Fail, "3 ports that fast"},
 		{"speed untold", "ra2.ch.014", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports[2].SpeedGbps = nil }, rules.Unknown, "1 that don't tell"},
 		{"10 Gb/s is enough for basic", "ra2.ch.014", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports[2].SpeedGbps = ptr(10.0) }, rules.Pass, ""},
@@ -105,6 +106,7 @@ func TestVerdicts(t *testing.T) {
 				b.Ports[i].SRIOV = ptr(false)
 			}
 		}, rules.Fail, "0 ports that can, 0 that don't tell"},
+		{"sr-iov untold", "ra2.ch.002", func(c *inventory.Cluster, b *facts.BMC) { hp(c); b.Ports = nil }, rules.Unknown, "nobody tells of network ports"},
 		{"sr-iov is not asked of basic", "ra2.ch.002", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports = nil }, rules.NotApplicable, "profile basic"},
 		{"seven slots", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) { b.Slots = b.Slots[:7] }, rules.Fail, "7 such slots of 7"},
 		{"x4 slot", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) { b.Slots[0].Lanes = 4 }, rules.Fail, "7 such slots of 8"},
@@ -112,14 +114,14 @@ func TestVerdicts(t *testing.T) {
 		{"slots that don't tell", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) { b.Slots[0] = facts.Slot{} }, rules.Unknown, "1 that don't tell"},
 		{"slots untold", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) { b.Slots = nil }, rules.Unknown, ""},
 		{"a known absence of slots", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) { b.Slots = []facts.Slot{} }, rules.Fail, "0 such slots"},
-		{"part of the slots", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) { b.Slots = b.Slots[:2]; b.Partial = []string{"slots"} }, rules.Unknown, "2 such slots of 2"},
+		{"part of the slots", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) { b.Slots = b.Slots[:2]; b.Partial = []string{"slots"} }, rules.Unknown, "not all were told"},
 		{"a small card in a slot", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) {
 			b.Slots[0] = facts.Slot{Generation: 2, Lanes: 4, AtLeast: true}
 		}, rules.Unknown, "1 that don't tell"},
 		{"a large card in a slot", "ra2.ch.016", func(_ *inventory.Cluster, b *facts.BMC) {
 			b.Slots[0] = facts.Slot{Generation: 3, Lanes: 8, AtLeast: true}
 		}, rules.Pass, ""},
-		{"part of the ports", "ra2.ch.013", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports = b.Ports[:2]; b.Partial = []string{"ports"} }, rules.Unknown, "2"},
+		{"part of the ports", "ra2.ch.013", func(_ *inventory.Cluster, b *facts.BMC) { b.Ports = b.Ports[:2]; b.Partial = []string{"ports"} }, rules.Unknown, "2; not all were told"},
 		{"part of the processors, all large", "ra2.ch.008", func(_ *inventory.Cluster, b *facts.BMC) {
 			b.Processors = b.Processors[:1]
 			b.Partial = []string{"processors"}
