@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -173,7 +172,8 @@ func trust(err error) (hint string, ok bool) {
 // try sends one request, with retries as its method allows, and reads the
 // whole answer. The caller holds the queue.
 func (c *Client) try(ctx context.Context, method, path string, header http.Header, body []byte) (answer, error) {
-	parent, state := ctx, &retries{deadline: time.Now().Add(c.cfg.RetryBudget)}
+	began := time.Now()
+	parent, state := ctx, &retries{deadline: began.Add(c.cfg.RetryBudget)}
 	ctx, cancel := context.WithDeadline(context.WithValue(ctx, retriesKey{}, state), state.deadline)
 	defer cancel()
 	var raw any
@@ -211,7 +211,7 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 			shown = u.Err // method and path stand before it already
 		}
 		e := c.fail(method, path, errors.New(c.redact(shown.Error())))
-		e.Err = unwrapTo(err, e.Err)
+		e.Err = unwrapTo(err, e.Err, time.Since(began))
 		if k := status(err); parent.Err() == nil && (k == dropped || k == hanging) {
 			e.Err = &reason{errLost, e.Err.Error(), e.Err}
 		}
@@ -226,20 +226,20 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		c.stale = true
-		return answer{}, c.fail(method, path, err)
+		return answer{}, c.fail(method, path, unwrapTo(err, err, time.Since(began)))
 	}
 	return answer{resp.StatusCode, resp.Header, data}, nil
 }
 
-// unwrapTo keeps the end of the context recognisable.
-func unwrapTo(err, shown error) error {
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, known) {
-			if strings.Contains(shown.Error(), known.Error()) {
-				return because(known, "%v", shown)
-			}
-			return fmt.Errorf("%w (%v)", known, shown)
-		}
+// unwrapTo keeps the end of the context recognisable, in words for people.
+func unwrapTo(err, shown error, took time.Duration) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return because(context.Canceled, "interrupted")
+	case errors.Is(err, context.DeadlineExceeded) && status(err) == hanging:
+		return because(context.DeadlineExceeded, "no whole answer within %s", max(took.Round(time.Second), time.Second))
+	case errors.Is(err, context.DeadlineExceeded):
+		return because(context.DeadlineExceeded, "%v", shown)
 	}
 	return shown
 }
