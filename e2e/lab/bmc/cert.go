@@ -18,7 +18,8 @@ import (
 
 // TLS returns how a controller is served: by a certificate of its own, or by
 // the one that its faults want at the time of the handshake. The fingerprint
-// is that of the certificate which it shows at first.
+// is that of the certificate which an inventory knows: the one that it shows at
+// first, and with the fault "changed" the one before.
 func (c *Controller) TLS(address netip.Addr) (*tls.Config, string, error) {
 	shown := map[string]tls.Certificate{}
 	now := time.Now()
@@ -33,7 +34,11 @@ func (c *Controller) TLS(address netip.Addr) (*tls.Config, string, error) {
 		cert := shown[c.Faults().Certificate]
 		return &cert, nil
 	}}
-	return cfg, Fingerprint(shown[c.Faults().Certificate].Certificate[0]), nil
+	known := c.Faults().Certificate
+	if known == "changed" {
+		known = "" // the inventory was written before the change
+	}
+	return cfg, Fingerprint(shown[known].Certificate[0]), nil
 }
 
 // SelfSigned returns a certificate as a BMC makes one for itself at first

@@ -210,6 +210,9 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("shown %s, told %s", got, print)
 	}
 	c.SetFaults(bmc.Faults{Certificate: "changed"})
+	if _, known, err := c.TLS(netip.MustParseAddr("127.0.0.1")); err != nil || known == bmc.Fingerprint(shown().Raw) {
+		t.Errorf("what an inventory knows is the changed one: %v", err)
+	}
 	if got := shown(); bmc.Fingerprint(got.Raw) == print || time.Until(got.NotAfter) < 0 {
 		t.Errorf("the certificate did not change: until %v", got.NotAfter)
 	}
