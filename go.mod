@@ -85,6 +85,7 @@ require (
 	github.com/pin/tftp/v3 v3.2.0 // TFTP, for firmware that can load nothing better
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the program is tested as a user calls it
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // proves that examples and schema agree, in tests
+	github.com/spdx/tools-golang v0.5.7 // the SPDX document of what an image holds, written and read back by its specification
 	github.com/spf13/cobra v1.10.2 // commands and their help
 	github.com/spf13/pflag v1.0.10 // cobra's flags, which a test holds against the documents
 	github.com/stmcginnis/gofish v0.20.0 // a second Redfish client, against which the emulator is tested
@@ -131,6 +132,7 @@ require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/alecthomas/chroma/v2 v2.23.1 // indirect
 	github.com/anchore/go-lzo v0.1.0 // indirect
+	github.com/anchore/go-struct-converter v0.1.0 // indirect
 	github.com/atotto/clipboard v0.1.4 // indirect
 	github.com/aws/aws-sdk-go-v2 v1.41.5 // indirect
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.8 // indirect

@@ -26,7 +26,7 @@ const (
 	programRecipe   = 1
 	containerRecipe = 2
 	dataRecipe      = 3
-	imageRecipe     = 2
+	imageRecipe     = 3
 )
 
 // builder is one build: what is wanted, from what, where to.

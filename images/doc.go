@@ -10,6 +10,7 @@
 //	image.raw.zst   the disk: GPT with ra2-esp, ra2-config, ra2-root, ra2-data
 //	kernel, initrd  the same that lie on ra2-esp; network boot and kexec use them
 //	manifest.json   Manifest
+//	sbom.spdx.json  all that it holds (SPDX 2.3); the image has it too, in /usr/share/ra2
 //
 // and in <cache>/loaders the network boot loaders undionly.kpxe (BIOS),
 // snponly.efi and ipxe.efi (UEFI), ipxe.iso (both, for virtual media).

@@ -54,6 +54,9 @@ func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
 	if m.KernelRelease, err = b.root(ctx, p, filepath.Join(work, "root")); err != nil {
 		return Manifest{}, err
 	}
+	if err := b.writeSBOM(p, filepath.Join(work, "root"), out, m); err != nil {
+		return Manifest{}, err
+	}
 	if err := b.boot(p, filepath.Join(work, "root"), out, &m); err != nil {
 		return Manifest{}, err
 	}
