@@ -25,7 +25,7 @@ const (
 	packageRecipe   = 1
 	programRecipe   = 1
 	containerRecipe = 2
-	dataRecipe      = 3
+	dataRecipe      = 4
 	imageRecipe     = 3
 )
 

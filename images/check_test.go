@@ -16,7 +16,7 @@ func TestDifferent(t *testing.T) {
 		{"a package", func(m *Manifest) {
 			m.Packages = []string{"bash 5.3", "linux 6.12"}
 			m.Parts = map[string]string{"ra2-esp": "e", "ra2-root": "R", "ra2-data": "d"}
-		}, []string{"other packages now: bash 5.2 became bash 5.3", "partition ra2-root: sha256:r and sha256:R"}},
+		}, []string{"other packages: bash 5.2 became bash 5.3", "partition ra2-root: sha256:r and sha256:R"}},
 		{"the initrd", func(m *Manifest) { m.InitrdDigest = "I" }, []string{"initrd: sha256:i and sha256:I"}},
 		{"a partition that is new", func(m *Manifest) {
 			m.Parts = map[string]string{"ra2-esp": "e", "ra2-root": "r", "ra2-data": "d", "ra2-hash": "h"}

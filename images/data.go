@@ -160,7 +160,20 @@ func (s *store) fill(ctx context.Context, archives map[string]string) error {
 	// Nobody reads the packed layers once they are unpacked. containerd forgets
 	// them here, as the CRI plugin's discard_unpacked_layers does; it would
 	// remove the files at some later time.
-	return s.packedLayers(func(digest string) error { return s.run(ctx, "content", "rm", "sha256:"+digest) })
+	if err := s.packedLayers(func(digest string) error { return s.run(ctx, "content", "rm", "sha256:"+digest) }); err != nil {
+		return err
+	}
+	return s.collect(ctx)
+}
+
+// collect removes what nothing refers to, now. containerd does it by itself at
+// some time, and whether that came before its end would decide the bytes of the
+// store. A lease that goes synchronously is how a client can ask for it.
+func (s *store) collect(ctx context.Context) error {
+	if err := s.run(ctx, "leases", "create", "--id", "ra2-collect"); err != nil {
+		return err
+	}
+	return s.run(ctx, "leases", "delete", "--sync", "ra2-collect")
 }
 
 // blobs is the folder of the content store's files, named by their digest.

@@ -39,22 +39,28 @@ by its digest, and built again only when an input changes.`,
 				return err
 			}
 			began := time.Now()
-			build := images.Build
-			if check {
-				build = images.Check
-			}
-			m, err := build(cmd.Context(), spec, cache, func(p images.Progress) {
+			tell := func(p images.Progress) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %s\n", time.Since(began).Seconds(), p)
-			})
+			}
+			var done images.Checked
+			if check {
+				done, err = images.Check(cmd.Context(), spec, cache, tell)
+			} else {
+				done.Image, err = images.Build(cmd.Context(), spec, cache, tell)
+			}
 			if err != nil {
 				return err
 			}
+			m := done.Image
 			if *output == asJSON {
 				return printJSON(cmd, m)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "image sha256:%s\n  %s, kernel %s, Kubernetes %s\n  %d MB, %d MB to send; in %s, after %s\n", m.Digest, m.Distribution,
 				m.KernelRelease, orNone(m.KubernetesVersion), m.RawBytes/1e6, m.CompressedBytes/1e6, m.Dir, time.Since(began).Round(time.Second))
-			if check {
+			switch {
+			case done.Newer != "":
+				fmt.Fprintf(cmd.OutOrStdout(), "  the mirror has newer packages: %s\n  built twice from those: the same bytes\n", done.Newer)
+			case check:
 				fmt.Fprintln(cmd.OutOrStdout(), "  built again from nothing: the same bytes")
 			}
 			return nil
