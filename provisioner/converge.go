@@ -29,6 +29,7 @@ type Refused struct {
 	Ask      bool // Up would ask the hosts themselves first: nobody has told, and they may know
 }
 
+// Error implements error.
 func (r *Refused) Error() string {
 	return fmt.Sprintf("%d findings stand against it; nothing was changed", len(r.Findings))
 }

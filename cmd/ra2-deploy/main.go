@@ -83,6 +83,7 @@ type usage struct{ error }
 // changes says that plan --exit-code found something to do.
 type changes struct{}
 
+// Error implements error.
 func (changes) Error() string { return "" }
 
 // nextStep is an error with the command that comes next.
@@ -91,16 +92,19 @@ type nextStep struct {
 	next string
 }
 
+// Unwrap returns what it is around.
 func (n nextStep) Unwrap() error { return n.error }
 
 // shown is an error whose findings were printed already.
 type shown struct{ error }
 
+// Unwrap returns what it is around.
 func (s shown) Unwrap() error { return s.error }
 
 // midway is an error that came after this run had begun to change things.
 type midway struct{ error }
 
+// Unwrap returns what it is around.
 func (m midway) Unwrap() error { return m.error }
 
 // tell prints an error for people and returns the exit status that it means.

@@ -34,6 +34,7 @@ func (p *pinning) add(cmd *cobra.Command) {
 // and nobody agreed to it.
 type distrust struct{ hosts []string }
 
+// Error implements error.
 func (d distrust) Error() string {
 	return fmt.Sprintf("another certificate than the pinned one is shown by %s; the pin stays. If the controller got a new certificate, compare it there and name the host: --replace %s",
 		report.Hosts(d.hosts), strings.Join(d.hosts[:min(len(d.hosts), 3)], ","))

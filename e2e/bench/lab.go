@@ -106,6 +106,7 @@ func output(ctx context.Context, line ...string) (string, error) {
 // tee writes to both buffers.
 type tee struct{ a, b *bytes.Buffer }
 
+// Write implements io.Writer.
 func (t *tee) Write(p []byte) (int, error) {
 	t.a.Write(p)
 	return t.b.Write(p)

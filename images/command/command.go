@@ -80,6 +80,7 @@ func Missing(programs []string) []string {
 // tee keeps standard output apart and in the common record as well.
 type tee struct{ own, all *bytes.Buffer }
 
+// Write implements io.Writer.
 func (t *tee) Write(p []byte) (int, error) {
 	t.own.Write(p)
 	return t.all.Write(p)

@@ -105,6 +105,7 @@ type counter struct {
 	err error
 }
 
+// Write implements io.Writer.
 func (c *counter) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err

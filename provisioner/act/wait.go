@@ -120,6 +120,7 @@ type Silence struct {
 	Last string // the last evidence
 }
 
+// Error implements error.
 func (s *Silence) Error() string {
 	text := fmt.Sprintf("waited %v for %s; last seen: %s", s.Wait.Long, s.Wait.For, s.Last)
 	if s.Wait.Hint != "" {

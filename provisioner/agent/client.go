@@ -57,6 +57,7 @@ type Refused struct {
 	Text    string // the server's own words
 }
 
+// Error implements error.
 func (e *Refused) Error() string {
 	return fmt.Sprintf("%s: %d %s: %s", e.Request, e.Status, http.StatusText(e.Status), e.Text)
 }

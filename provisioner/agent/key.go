@@ -116,6 +116,7 @@ func ClientTLS(pin string) (*tls.Config, error) {
 // PinError says that something else than the provisioner answers on its address.
 type PinError struct{ Want, Got string }
 
+// Error implements error.
 func (e *PinError) Error() string {
 	return fmt.Sprintf("the server's key is %s and should be %s: this is not the provisioner that started the install", e.Got, e.Want)
 }

@@ -36,6 +36,7 @@ type span struct {
 	length      int
 }
 
+// String implements fmt.Stringer.
 func (s span) String() string {
 	switch s.length {
 	case 1:

@@ -126,6 +126,7 @@ type Retry struct {
 	Err    error // what was seen; may be nil
 }
 
+// Error implements error.
 func (r *Retry) Error() string {
 	if r.Err != nil {
 		return r.Reason + ": " + r.Err.Error()
@@ -144,6 +145,7 @@ type Hold struct {
 	Err    error  // what was seen; may be nil
 }
 
+// Error implements error.
 func (h *Hold) Error() string {
 	if h.Err != nil {
 		return h.Reason + ": " + h.Err.Error()

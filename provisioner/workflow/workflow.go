@@ -190,6 +190,7 @@ type Timeout struct {
 	After time.Duration
 }
 
+// Error implements error.
 func (t *Timeout) Error() string { return fmt.Sprintf("no end after %v", t.After) }
 
 // StepError says which step failed, where and at which try.
@@ -200,6 +201,7 @@ type StepError struct {
 	Err  error
 }
 
+// Error implements error.
 func (e *StepError) Error() string { return fmt.Sprintf("%s: %v", e.Step, e.Err) }
 
 // Unwrap returns the doer's error.

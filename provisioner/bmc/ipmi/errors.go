@@ -132,6 +132,7 @@ type silence struct {
 	ctx   error  // why the wait ended
 }
 
+// Error implements error.
 func (s *silence) Error() string {
 	text := fmt.Sprintf("UDP %s said nothing to %d tries", s.addr, s.sent)
 	if s.heard > 0 {
@@ -149,6 +150,7 @@ func (s *silence) Unwrap() error { return s.ctx }
 // shortAnswer is an answer that lacks what the standard says it has.
 type shortAnswer struct{ has, wants int }
 
+// Error implements error.
 func (s *shortAnswer) Error() string {
 	return fmt.Sprintf("the answer has %d bytes and should have %d", s.has, s.wants)
 }

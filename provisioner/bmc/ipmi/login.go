@@ -65,6 +65,7 @@ var (
 // refusedLogin is an answer that user or password are wrong.
 type refusedLogin struct{ why string }
 
+// Error implements error.
 func (r *refusedLogin) Error() string { return r.why }
 
 // open opens the session unless there is one. A login that an interrupt cuts

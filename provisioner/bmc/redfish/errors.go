@@ -107,6 +107,7 @@ type reason struct {
 	cause error // may be nil
 }
 
+// Error implements error.
 func (r *reason) Error() string { return r.text }
 
 // Unwrap returns the kind and the cause.

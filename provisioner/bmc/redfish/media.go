@@ -40,6 +40,7 @@ func (s slot) full() bool {
 
 func (s slot) disc() bool { return slices.Contains(s.Types, "CD") || slices.Contains(s.Types, "DVD") }
 
+// String implements fmt.Stringer.
 func (s slot) String() string {
 	if !s.full() {
 		return fmt.Sprintf("%s is empty", s.Path)

@@ -29,6 +29,7 @@ func (m message) bad() bool {
 	return m.Severity == "Critical" || m.Class == "Critical"
 }
 
+// String implements fmt.Stringer.
 func (m message) String() string {
 	if m.Text != "" {
 		return string(m.Text)

@@ -71,6 +71,7 @@ type unreachableError struct {
 	after   time.Duration
 }
 
+// Error implements error.
 func (e *unreachableError) Error() string {
 	return fmt.Sprintf("no connection to %s within %s", e.address, e.after)
 }
@@ -151,6 +152,7 @@ func fingerprintOf(cert *x509.Certificate) string {
 // pinError is a certificate that is not the one of the inventory.
 type pinError struct{ want, got string }
 
+// Error implements error.
 func (e *pinError) Error() string {
 	return "the certificate has the fingerprint " + e.got + " and the inventory says " + e.want
 }

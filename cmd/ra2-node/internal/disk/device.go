@@ -19,6 +19,7 @@ type UnfitError struct {
 	Disk, Reason string
 }
 
+// Error implements error.
 func (e *UnfitError) Error() string { return "disk " + e.Disk + " " + e.Reason }
 
 // Device is an opened disk, or a file that stands for one.

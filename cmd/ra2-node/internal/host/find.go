@@ -13,6 +13,7 @@ type NoDiskError struct {
 	Have []Disk
 }
 
+// Error implements error.
 func (e *NoDiskError) Error() string {
 	var text strings.Builder
 	if e.Same == 0 {
@@ -35,6 +36,7 @@ func (e *NoDiskError) Error() string {
 // HeldDiskError says that something stands on the disk: a volume group, RAID.
 type HeldDiskError struct{ Disk Disk }
 
+// Error implements error.
 func (e *HeldDiskError) Error() string {
 	return fmt.Sprintf("disk %s is in use by %s", e.Disk, strings.Join(e.Disk.Holders, ", "))
 }

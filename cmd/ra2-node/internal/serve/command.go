@@ -26,6 +26,7 @@ type PhaseError struct {
 	Output string // the end of it, without secrets
 }
 
+// Error implements error.
 func (e *PhaseError) Error() string {
 	if e.Try == 0 {
 		return fmt.Sprintf("phase %s: %v", e.Phase, e.Err)

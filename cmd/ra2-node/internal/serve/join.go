@@ -17,6 +17,7 @@ import (
 // another: a node is never changed, it is replaced.
 type MemberError struct{ Node string }
 
+// Error implements error.
 func (e *MemberError) Error() string {
 	return fmt.Sprintf("node %s joined its cluster by another order already: it is not changed, rebuild it", e.Node)
 }
