@@ -33,6 +33,30 @@ func TestSessionLimit(t *testing.T) {
 	}
 }
 
+// TestSessionsTaken: where basic authentication is refused, and others hold
+// all sessions, that is what is told; the password isn't suspected.
+func TestSessionsTaken(t *testing.T) {
+	m := machine(t, lab.Config{Vendor: "openbmc", MaxSessions: 1})
+	first, _ := open(t, m, nil)
+	if _, err := first.PowerState(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second, seen := open(t, m, nil)
+	_, err := second.PowerState(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "/Sessions: 503 ") || !strings.Contains(err.Error(), "others hold all sessions") {
+		t.Error(err)
+	}
+	if n := seen.count("GET /redfish/v1/Systems"); n != 1 {
+		t.Errorf("basic authentication was tried %d times", n)
+	}
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := second.PowerState(t.Context()); err != nil || state != "Off" {
+		t.Error(state, err)
+	}
+}
+
 // TestInterruptedLogin: a run that ends while the controller still answers a
 // login ends that session too.
 func TestInterruptedLogin(t *testing.T) {

@@ -119,6 +119,10 @@ func (c *Client) open(ctx context.Context) error {
 		e := c.refusal(http.MethodPost, path, a)
 		e.Hint = "correct the credentials that the inventory refers to"
 		return e
+	case taken(a) && c.login.never: // without a session there is no way in
+		e := c.refusal(http.MethodPost, path, a)
+		e.Hint = "others hold all sessions of the BMC: wait until they end, or end them there, then run again"
+		return e
 	case a.ok() || noSession(a):
 		c.login.basic = true
 		return nil
@@ -142,10 +146,20 @@ func linger(ctx context.Context, grace time.Duration) (context.Context, context.
 }
 
 // noSession reports whether the controller has no session to give: all are
-// taken (often 503, on some controllers 400 with words), or it has no sessions.
+// taken, or it has no sessions.
 func noSession(a answer) bool {
 	switch a.status {
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	}
+	return taken(a)
+}
+
+// taken reports whether all sessions of the controller are taken: often 503,
+// on some controllers 400 with words.
+func taken(a answer) bool {
+	switch a.status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		return true
 	}
 	words := strings.ToLower(string(a.body))
