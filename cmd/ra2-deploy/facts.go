@@ -31,6 +31,9 @@ it is written into the inventory. A pin that differs from the certificate is rep
 only for hosts named by --replace, or when you agree to that one.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if p.wanted && (from || cmd.Flags().Changed("output")) {
+				return usage{errors.New("--from and --output don't go with --pin: it shows certificates, as text")}
+			}
 			if p.wanted {
 				return p.run(cmd, args[0], args[1:])
 			}

@@ -132,7 +132,7 @@ func tell(w io.Writer, err error) int {
 	switch {
 	case errors.As(err, new(distrust)):
 		return exitRefused
-	case errors.As(err, new(usage)), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
+	case errors.As(err, new(usage)), errors.Is(err, errNotWritten), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
 		return exitUsage
 	}
 	return exitFailed

@@ -40,6 +40,9 @@ func (d distrust) Error() string {
 		report.Hosts(d.hosts), strings.Join(d.hosts[:min(len(d.hosts), 3)], ","))
 }
 
+// errNotWritten says that the user did not agree to the certificates.
+var errNotWritten = errors.New("nothing was written")
+
 // run fetches, shows, asks and writes.
 func (p pinning) run(cmd *cobra.Command, path string, only []string) error {
 	cluster, err := provisioner.Load(path)
@@ -142,11 +145,11 @@ func (p pinning) agreeFresh(ask asker, n int) error {
 		return nil
 	case !ask.can():
 		return nextStep{
-			fmt.Errorf("compare the %s above at the controllers themselves. Nobody can be asked here: %w", plural(n, "fingerprint"), provisioner.ErrDeclined),
+			fmt.Errorf("compare the %s above at the controllers themselves. Nobody can be asked here: %w", plural(n, "fingerprint"), errNotWritten),
 			"ra2-deploy facts --pin --yes " + strings.Join(ask.cmd.Flags().Args(), " "),
 		}
 	case !ask.want("yes", fmt.Sprintf("Compare the %s above at the controllers themselves. Type yes to write %s into the inventory: ", plural(n, "fingerprint"), plural(n, "it", "them"))):
-		return provisioner.ErrDeclined
+		return errNotWritten
 	}
 	return nil
 }

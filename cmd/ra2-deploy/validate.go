@@ -26,6 +26,9 @@ func validateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if hardware {
 				return withRun(cmd, args[0], flags{look: true}, func(r *work) error {
+					if network {
+						listening(cmd, r.Cluster())
+					}
 					findings, err := r.Check(cmd.Context(), network)
 					return tellFindings(cmd, r.Cluster().Name, findings, err, *output, all)
 				})

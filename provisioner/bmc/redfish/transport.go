@@ -162,7 +162,7 @@ func (e *pinError) Error() string {
 func trust(err error) (hint string, ok bool) {
 	var pin *pinError
 	if errors.As(err, &pin) {
-		return "if the BMC got a new certificate, compare it at the BMC itself and correct bmc.fingerprint in the inventory; if not, another machine answers at this address", true
+		return "if the BMC got a new certificate, compare it at the BMC itself and replace the pin: `ra2-deploy facts --pin --replace HOST INVENTORY`; if not, another machine answers at this address", true
 	}
 	var cert *tls.CertificateVerificationError
 	if errors.As(err, &cert) && len(cert.UnverifiedCertificates) > 0 {
