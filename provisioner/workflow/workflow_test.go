@@ -69,7 +69,7 @@ func TestTimeoutIsFailure(t *testing.T) {
 			return fmt.Errorf("waiting for the claim: %w", ctx.Err())
 		})
 		err := e.Run(t.Context(), plan(install("a")))
-		if err == nil || !strings.Contains(err.Error(), "a/installed: no end after 1h40m0s: waiting for the claim") {
+		if err == nil || !strings.Contains(err.Error(), "a/installed: no end after 3h0m0s: waiting for the claim") {
 			t.Errorf("Run() error = %v", err)
 		}
 	})
