@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -31,9 +29,9 @@ func main() { os.Exit(Main()) }
 
 // Main runs the command and returns its exit status.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, out, stop := ended()
 	defer stop()
-	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	return run(ctx, os.Args[1:], os.Stdin, out, os.Stderr)
 }
 
 // run is Main without the process around it.
@@ -50,8 +48,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if _, _, unknown := cmd.Find(args); unknown != nil {
 		err = usage{unknown}
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return interrupted(errs, err)
+	switch unread := errors.Is(context.Cause(ctx), errUnread); {
+	case unread && !errors.As(err, new(nextStep)):
+		return exitFailed // who reads no output wants no words
+	case unread && errors.Is(err, context.Canceled):
+		return interrupted(errs, errUnread, err)
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return interrupted(errs, errors.New("interrupted"), err)
 	}
 	return tell(errs, err)
 }
@@ -140,10 +143,10 @@ func tell(w io.Writer, err error) int {
 
 // interrupted prints what a person who ended the run needs: how to go on. What
 // had failed before stands above as the steps' own lines.
-func interrupted(w io.Writer, err error) int {
+func interrupted(w io.Writer, why, err error) int {
 	var step nextStep
 	errors.As(err, &step)
-	fmt.Fprint(w, report.Failure(errors.New("interrupted"), step.next))
+	fmt.Fprint(w, report.Failure(why, step.next))
 	return exitFailed
 }
 
