@@ -111,11 +111,11 @@ func TestLockout(t *testing.T) {
 	}
 }
 
-// TestLockoutBasic is the same without sessions.
+// TestLockoutBasic is the same on a controller that has no sessions.
 func TestLockoutBasic(t *testing.T) {
 	c, seen := open(t, front(machine(t, lab.Config{}), func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost {
-			w.WriteHeader(http.StatusServiceUnavailable)
+			w.WriteHeader(http.StatusNotFound)
 			return true
 		}
 		return false
