@@ -70,7 +70,7 @@ func (c *Client) settle(ctx context.Context, to Power) error {
 		case err == nil && state == string(to):
 			return nil
 		case err == nil:
-			last = fmt.Sprintf("power state %s after %d accepted resets (ComputerSystem.Reset)", state, resets)
+			last = fmt.Sprintf("power state %s, resets accepted (ComputerSystem.Reset): %d", state, resets)
 			if strings.HasPrefix(state, "Powering") || time.Since(asked) < c.cfg.PowerTimeout/4 {
 				break
 			}
@@ -84,24 +84,24 @@ func (c *Client) settle(ctx context.Context, to Power) error {
 				last = err.Error()
 			}
 		case !temporary(err) || ctx.Err() != nil:
-			return powerError(c.cfg.Host, to, last, err)
+			return c.powerError(to, last, err)
 		default:
 			last = err.Error()
 		}
 		c.wait(Wait{For: "power state " + string(to), Last: last, Deadline: deadline, Next: "the step fails"})
 		select {
 		case <-ctx.Done():
-			return powerError(c.cfg.Host, to, last, ctx.Err())
+			return c.powerError(to, last, ctx.Err())
 		case <-tick.C:
 		}
 	}
 }
 
-func powerError(host string, to Power, last string, err error) error {
+func (c *Client) powerError(to Power, last string, err error) error {
 	if last == "" || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("%s: BMC: waited for power state %s, last seen: %s: %w; look at the host itself, its power supply and the BMC's log, then run again", host, to, last, err)
+	return because(context.DeadlineExceeded, "%s: BMC: waited for power state %s, last seen: %s; look at the host itself, its power supply and the BMC's log, then run again", c.cfg.Host, to, last)
 }
 
 func temporary(err error) bool {

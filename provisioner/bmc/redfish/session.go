@@ -121,7 +121,7 @@ func (c *Client) open(ctx context.Context) error {
 		return e
 	case taken(a) && c.login.never: // without a session there is no way in
 		e := c.refusal(http.MethodPost, path, a)
-		e.Hint = "others hold all sessions of the BMC: wait until they end, or end them there, then run again"
+		e.Hint = "others hold all sessions of the BMC, and without one it refused the credentials: wait until they end, or end them there, then run again"
 		return e
 	case a.ok() || noSession(a):
 		c.login.basic = true

@@ -213,7 +213,7 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 			shown = u.Err // method and path stand before it already
 		}
 		e := c.fail(method, path, errors.New(c.redact(shown.Error())))
-		e.Err = unwrapTo(err, e.Err, time.Since(began))
+		e.Err = unwrapTo(parent, err, e.Err, time.Since(began))
 		if k := status(err); parent.Err() == nil && (k == dropped || k == hanging) {
 			e.Err = &reason{errLost, e.Err.Error(), e.Err}
 		}
@@ -228,16 +228,18 @@ func (c *Client) try(ctx context.Context, method, path string, header http.Heade
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		c.stale = true
-		return answer{}, c.fail(method, path, unwrapTo(err, err, time.Since(began)))
+		return answer{}, c.fail(method, path, unwrapTo(parent, err, err, time.Since(began)))
 	}
 	return answer{resp.StatusCode, resp.Header, data}, nil
 }
 
 // unwrapTo keeps the end of the context recognisable, in words for people.
-func unwrapTo(err, shown error, took time.Duration) error {
+func unwrapTo(parent context.Context, err, shown error, took time.Duration) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return because(context.Canceled, "interrupted")
+	case errors.Is(err, context.DeadlineExceeded) && parent.Err() != nil: // of the caller, who says how long that was
+		return because(context.DeadlineExceeded, "no whole answer when the time was over")
 	case errors.Is(err, context.DeadlineExceeded) && status(err) == hanging:
 		return because(context.DeadlineExceeded, "no whole answer within %s", max(took.Round(time.Second), time.Second))
 	case errors.Is(err, context.DeadlineExceeded):
