@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
@@ -57,9 +58,9 @@ type controller struct {
 	client talker
 	spare  talker // IPMI beside Redfish; nil where the inventory names none
 	mu     sync.Mutex
-	notice string       // what a person should know and what ends nothing
-	mac    string       // of the boot NIC
-	tell   func(string) // hears what the client waits for; nil is nobody
+	notice string        // what a person should know and what ends nothing
+	mac    string        // of the boot NIC
+	tell   step.Reporter // hears what the client waits for; nil is nobody
 }
 
 // openControllers prepares one client for each host. Every secret that can't
@@ -98,7 +99,7 @@ func openController(n inventory.Node, password secret.Value, cfg redfish.Config)
 	if other != "" {
 		c, err := ipmi.New(ipmi.Config{
 			Host: n.Name, URL: other, Username: n.BMC.Username, Password: password,
-			Waiting: func(w ipmi.Wait) { one.waiting(w.For, w.Last) },
+			Waiting: func(w ipmi.Wait) { one.waiting(w.For, w.Last, w.Deadline, w.Next) },
 		})
 		if err != nil {
 			return nil, err
@@ -111,7 +112,7 @@ func openController(n inventory.Node, password secret.Value, cfg redfish.Config)
 	}
 	cfg.Host, cfg.URL, cfg.Username, cfg.Password = n.Name, n.BMC.URL, n.BMC.Username, password
 	cfg.Fingerprint, cfg.Serial = n.BMC.Fingerprint, n.Serial
-	cfg.Waiting, cfg.Notice = func(w redfish.Wait) { one.waiting(w.For, w.Last) }, one.note
+	cfg.Waiting, cfg.Notice = func(w redfish.Wait) { one.waiting(w.For, w.Last, w.Deadline, w.Next) }, one.note
 	c, err := redfish.New(cfg)
 	one.client = byRedfish{c}
 	return one, err
@@ -167,12 +168,12 @@ func (r *Run) Notices() map[string]string {
 	return out
 }
 
-func (c *controller) waiting(what, last string) {
-	c.say(fmt.Sprintf("waiting for %s; last seen: %s", what, last))
+func (c *controller) waiting(what, last string, deadline time.Time, next string) {
+	c.say(step.Event{Note: "waiting for " + what, Evidence: last, Deadline: deadline, Next: next})
 }
 
 // say tells whoever listens now.
-func (c *controller) say(what string) {
+func (c *controller) say(what step.Event) {
 	c.mu.Lock()
 	tell := c.tell
 	c.mu.Unlock()
@@ -211,7 +212,7 @@ func (c *controller) SetBoot(ctx context.Context, method string) error {
 
 // Power implements act.Machine. A Redfish that can't switch the power is not
 // the end where there is IPMI: the state is read back by either.
-func (c *controller) Power(ctx context.Context, to string, tell func(string)) error {
+func (c *controller) Power(ctx context.Context, to string, tell step.Reporter) error {
 	c.mu.Lock()
 	c.tell = tell
 	c.mu.Unlock()
@@ -224,7 +225,7 @@ func (c *controller) Power(ctx context.Context, to string, tell func(string)) er
 	if err == nil || c.spare == nil || ctx.Err() != nil {
 		return err
 	}
-	c.say("by Redfish: " + err.Error() + "; now by IPMI")
+	c.say(step.Event{Note: "by Redfish: " + err.Error() + "; now by IPMI"})
 	if second := c.spare.Power(ctx, to); second != nil {
 		return errors.Join(err, second)
 	}

@@ -12,13 +12,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/bmc"
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/ipmisim"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/bmc/redfish"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
 func TestMethods(t *testing.T) {
@@ -94,7 +97,7 @@ func TestOnlyIPMI(t *testing.T) {
 	if err := c.SetBoot(t.Context(), "uefi-pxe"); err != nil {
 		t.Error(err)
 	}
-	if err := c.Power(t.Context(), act.PowerOn, func(string) {}); err != nil {
+	if err := c.Power(t.Context(), act.PowerOn, func(step.Event) {}); err != nil {
 		t.Error(err)
 	}
 	has(t, dir, "power", "1")
@@ -127,8 +130,13 @@ func TestIPMIBesideRedfish(t *testing.T) {
 		t.Fatal(err)
 	}
 	var told []string
-	if err := c.Power(t.Context(), act.PowerOn, func(what string) { told = append(told, what) }); err != nil {
+	if err := c.Power(t.Context(), act.PowerOn, func(ev step.Event) { told = append(told, ev.Note) }); err != nil {
 		t.Error(err)
+	}
+	c.tell = func(ev step.Event) { ev.Status = step.Noted; told = append(told, report.Line(ev, ev.Time)) }
+	c.waiting("power state On", "power state Off", time.Time{}.Add(5*time.Minute), "the step fails")
+	if last := told[len(told)-1]; !strings.Contains(last, "waiting for power state On [power state Off], at most 5m, then: the step fails") {
+		t.Errorf("a wait is told as %q", last)
 	}
 	if !slices.ContainsFunc(told, func(s string) bool { return strings.Contains(s, "501") && strings.Contains(s, "now by IPMI") }) {
 		t.Errorf("told %q", told)

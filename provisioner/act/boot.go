@@ -99,8 +99,7 @@ func following(left []string) string {
 // start powers the host on towards the network and waits for its claim. What it
 // changed for longer than one boot is put back at its end.
 func (i Netboot) start(ctx context.Context, host string, m Machine, method string, in <-chan Signal, report step.Reporter) error {
-	tell := noting(report)
-	if err := m.Power(ctx, PowerOff, tell); err != nil {
+	if err := m.Power(ctx, PowerOff, report); err != nil {
 		return err
 	}
 	drain(in)
@@ -109,7 +108,7 @@ func (i Netboot) start(ctx context.Context, host string, m Machine, method strin
 	if err != nil {
 		return err
 	}
-	if err := m.Power(ctx, PowerOn, tell); err != nil {
+	if err := m.Power(ctx, PowerOn, report); err != nil {
 		return err
 	}
 	report(step.Event{Mark: step.MarkPowerOn, Note: "power is on, next boot by " + method})

@@ -41,7 +41,7 @@ func (b SetBIOS) Do(ctx context.Context, s step.Step, v step.SetBIOS, report ste
 		report(step.Event{Note: "pending; the power-on that follows applies them"})
 		return nil
 	}
-	if err := m.Power(ctx, PowerCycle, noting(report)); err != nil {
+	if err := m.Power(ctx, PowerCycle, report); err != nil {
 		return err
 	}
 	w := Wait{

@@ -29,7 +29,7 @@ func (f *firmwareHost) SetBIOS(_ context.Context, want map[string]any) error {
 	return nil
 }
 
-func (f *firmwareHost) Power(ctx context.Context, to string, tell func(string)) error {
+func (f *firmwareHost) Power(ctx context.Context, to string, tell step.Reporter) error {
 	f.since = time.Now()
 	return f.stage.Power(ctx, to, tell)
 }

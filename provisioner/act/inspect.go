@@ -30,7 +30,7 @@ func (i Inspect) Do(ctx context.Context, s step.Step, _ step.Inspect, report ste
 		return err
 	}
 	i.Boots.Close(s.Host)
-	if err := m.Power(ctx, PowerOff, noting(report)); err != nil {
+	if err := m.Power(ctx, PowerOff, report); err != nil {
 		return err
 	}
 	if err := i.Told(s.Host); err != nil {

@@ -102,7 +102,7 @@ type shouting struct {
 	says []act.Signal
 }
 
-func (o *shouting) Power(ctx context.Context, to string, tell func(string)) error {
+func (o *shouting) Power(ctx context.Context, to string, tell step.Reporter) error {
 	if to == act.PowerOff {
 		for _, s := range o.says {
 			o.Tell(node, s)

@@ -3,6 +3,8 @@ package act
 import (
 	"context"
 	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
 // Machine is what starting a host needs of its management controller.
@@ -11,8 +13,8 @@ type Machine interface {
 	// this method, and reads it back.
 	SetBoot(ctx context.Context, method string) error
 	// Power brings the host to PowerOn, PowerOff or through PowerCycle and
-	// waits until that is read back; tell hears what it waits for.
-	Power(ctx context.Context, to string, tell func(string)) error
+	// waits until that is read back; report hears what it waits for.
+	Power(ctx context.Context, to string, report step.Reporter) error
 	// BIOS returns the attributes in force.
 	BIOS(ctx context.Context) (map[string]any, error)
 }

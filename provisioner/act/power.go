@@ -11,11 +11,6 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
-// noting reports what a management controller waits for.
-func noting(report step.Reporter) func(string) {
-	return func(what string) { report(step.Event{Note: what}) }
-}
-
 // Wake switches on a host that holds its image.
 type Wake struct {
 	Machine func(node string) (Machine, error)
@@ -34,8 +29,7 @@ func (k Wake) Do(ctx context.Context, s step.Step, v step.Wake, report step.Repo
 	}
 	in, stop := k.Signals.Watch(s.Host)
 	defer stop()
-	tell := noting(report)
-	if err := m.Power(ctx, PowerOn, tell); err != nil {
+	if err := m.Power(ctx, PowerOn, report); err != nil {
 		return err
 	}
 	w := Wait{For: "the installed system to say hello", Long: k.POST + 2*time.Minute, Next: "the node is looked at again"}
@@ -43,7 +37,7 @@ func (k Wake) Do(ctx context.Context, s step.Step, v step.Wake, report step.Repo
 	if _, silent := errors.AsType[*Silence](err); !silent {
 		return err
 	}
-	if err := m.Power(ctx, PowerCycle, tell); err != nil {
+	if err := m.Power(ctx, PowerCycle, report); err != nil {
 		return err
 	}
 	if err := k.awake(ctx, s.Host, v, w, in, report); err != nil {
@@ -100,5 +94,5 @@ func (o Off) Do(ctx context.Context, s step.Step, _ step.PowerOff, report step.R
 	if err != nil {
 		return err
 	}
-	return m.Power(ctx, PowerOff, noting(report))
+	return m.Power(ctx, PowerOff, report)
 }

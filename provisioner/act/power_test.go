@@ -26,7 +26,7 @@ import (
 // redfishHost is a host behind a real Redfish client.
 type redfishHost struct{ *redfish.Client }
 
-func (h redfishHost) Power(ctx context.Context, to string, _ func(string)) error {
+func (h redfishHost) Power(ctx context.Context, to string, _ step.Reporter) error {
 	return h.Client.Power(ctx, redfish.Power(to))
 }
 

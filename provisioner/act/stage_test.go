@@ -66,9 +66,9 @@ func (s *stage) SetBoot(_ context.Context, method string) error {
 	return nil
 }
 
-func (s *stage) Power(_ context.Context, to string, tell func(string)) error {
+func (s *stage) Power(_ context.Context, to string, tell step.Reporter) error {
 	s.note("power %s", to)
-	tell("waiting for power state " + to)
+	tell(step.Event{Note: "waiting for power state " + to})
 	was := s.power
 	if s.power = to; to == act.PowerCycle {
 		s.power, was = act.PowerOn, act.PowerOff

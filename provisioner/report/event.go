@@ -51,11 +51,12 @@ type Screen struct {
 	last  time.Time              // when anything was printed
 	said  map[string]time.Time   // step and words to when they were last printed
 	open  map[step.ID]step.Event // steps that run, with what they told last
+	since map[step.ID]time.Time  // when they began to tell that
 }
 
 // NewScreen returns the screen of a run that begins now.
 func NewScreen(began time.Time) *Screen {
-	return &Screen{began: began, last: began, said: map[string]time.Time{}, open: map[step.ID]step.Event{}}
+	return &Screen{began: began, last: began, said: map[string]time.Time{}, open: map[step.ID]step.Event{}, since: map[step.ID]time.Time{}}
 }
 
 // still begins a line that tells that a step goes on.
@@ -73,6 +74,10 @@ func (s *Screen) Line(ev step.Event) (line string, ok bool) {
 	_, runs := s.open[ev.Step]
 	switch {
 	case ev.Status == step.Started, ev.Status == step.Retried, ev.Status == step.Noted && runs:
+		key, _ := repeated(ev)
+		if before, _ := repeated(s.open[ev.Step]); key == "" || key != before {
+			s.since[ev.Step] = ev.Time
+		}
 		s.open[ev.Step] = ev
 	case ev.Status != step.Noted:
 		delete(s.open, ev.Step)
@@ -122,7 +127,7 @@ func (s *Screen) Still(now time.Time) (line string, ok bool) {
 	case !strings.HasPrefix(note, "waiting for"):
 		note = "at: " + strings.TrimSuffix(note, ": started")
 	}
-	note = fmt.Sprintf("%s %s, for %s", still, note, short(now.Sub(ev.Time)))
+	note = fmt.Sprintf("%s %s, for %s", still, note, short(now.Sub(s.since[ev.Step])))
 	if others := len(s.open) - 1; others > 0 {
 		note += fmt.Sprintf(" (and %s)", Count(others, "other step"))
 	}

@@ -135,7 +135,8 @@ func TestStill(t *testing.T) {
 	screen.Line(step.Event{Time: at(80), Step: "a/member", Host: "a", Status: step.Done})
 	still(100, "  1:40  w/member               · still at work, for 39s")
 	screen.Line(step.Event{Time: at(101), Step: "w/member", Host: "w", Status: step.Noted, Note: "waiting for the node to be Ready", Evidence: "NetworkPluginNotReady", Deadline: at(1301)})
-	still(121, "  2:01  w/member               · still waiting for the node to be Ready, for 20s [NetworkPluginNotReady], at most 20m")
+	screen.Line(step.Event{Time: at(110), Step: "w/member", Host: "w", Status: step.Noted, Note: "waiting for the node to be Ready", Evidence: "KubeletNotReady", Deadline: at(1301)})
+	still(121, "  2:01  w/member               · still waiting for the node to be Ready, for 20s [KubeletNotReady], at most 20m")
 	screen.Line(step.Event{Time: at(122), Step: "w/member", Host: "w", Status: step.Failed, Note: "it never was"})
 	still(200, "")
 }
