@@ -22,7 +22,7 @@ func TestInstallByIPMI(t *testing.T) {
 	for _, row := range []string{"004", "008", "009", "010", "012", "013", "014", "016"} { // what IPMI can't tell
 		more += "      - {requirement: ra2.ch." + row + ", reason: IPMI can't tell, until: 2099-12-31}\n"
 	}
-	b := newBench(t, "t-in-ipmi", "small.yaml", "host-a", host, "kind: qemu", "ipmi: only", ", bios: {smt: enabled}", "", waivers, more)
+	b := newBench(t, "t-in-ipmi", "small.yaml", "host-a", host, "kind: qemu", "ipmi: only", ", bios: {smt: enabled}, hugepages: {2Mi: 32}", "", waivers, more)
 	b.must(b.run("image", "build", b.inventory()))
 	b.part("facts", (*bench).knowsByIPMI)
 	if b.part("up", func(b *bench) { b.must(b.inside("up", "--yes", b.inventory())) }) {

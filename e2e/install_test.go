@@ -80,7 +80,7 @@ func (b *bench) installs() {
 	b.Logf("\n%s", r.out[strings.Index(r.out, "node  "):])
 	b.inOrder(b.console(),
 		"ra2-node: mode install for node "+host, "reading image back", "100%", "starting the installed system's kernel",
-		"Linux version", "ra2-node: mode boot", "ra2-node: this is "+host, "erofs: ", "mounted with root inode", "running in system mode")
+		"Linux version", "hugepagesz=2M hugepages=32", "ra2-node: mode boot", "ra2-node: this is "+host, "erofs: ", "mounted with root inode", "running in system mode")
 	var marks []string
 	all, _, err := readEvents(events, 0)
 	if err != nil {
@@ -142,7 +142,7 @@ func (b *bench) startsFromDisk() {
 		return strings.Contains(said, "running in system mode"), said[max(0, len(said)-300):]
 	})
 	said := b.console()[before:]
-	b.inOrder(said, "Linux version", "ra2-node: mode boot", "ra2-node: this is "+host, "mounted with root inode", "running in system mode")
+	b.inOrder(said, "Linux version", "ra2-node: mode boot", "ra2-node: this is "+host, "mounted with root inode", "hugepages=32 of 2M is in force from now on", "running in system mode")
 	if strings.Contains(said, "mode install") {
 		b.Error("the machine booted from the network")
 	}

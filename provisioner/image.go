@@ -106,11 +106,12 @@ func (f imageFiles) find(digest, name string) (string, error) {
 	return f.path(name), nil
 }
 
-// install returns what the install workflow needs to know of the image.
-func (f imageFiles) install(disk string) templates.Install {
+// install returns what the install workflow needs to know of the image, and
+// what this node's kernel line has besides the image's own.
+func (f imageFiles) install(disk, kernelLine string) templates.Install {
 	return templates.Install{
 		Disk: disk, Image: f.digest(), Bytes: f.manifest.RawBytes,
 		ImageURL: agent.ImagePath(f.digest()), KernelURL: agent.KernelPath(f.digest()), InitrdURL: agent.InitrdPath(f.digest()),
-		KernelDigest: named(f.manifest.KernelDigest), InitrdDigest: named(f.manifest.InitrdDigest), KernelLine: images.KernelLine,
+		KernelDigest: named(f.manifest.KernelDigest), InitrdDigest: named(f.manifest.InitrdDigest), KernelLine: strings.TrimSpace(images.KernelLine + " " + kernelLine),
 	}
 }

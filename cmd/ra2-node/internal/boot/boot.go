@@ -44,8 +44,12 @@ func Run(sys *pid1.System) error {
 	if err := keepConfig(config); err != nil {
 		return err
 	}
-	for _, word := range kernelLine(host.Root("/"), config.KernelLine) {
-		sys.Say("kernel line: %s is in force after a network boot only", word)
+	late, missing := kernelLine(host.Root("/"), config.KernelLine)
+	for _, word := range late {
+		sys.Say("kernel line: %s is in force from now on", word)
+	}
+	for _, word := range missing {
+		sys.Say("kernel line: %s is not in force; it is after a network boot", word)
 	}
 	if err := unix.Sethostname([]byte(config.Node)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)

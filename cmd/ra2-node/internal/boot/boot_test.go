@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/host"
@@ -99,12 +100,31 @@ func TestFiles(t *testing.T) {
 func TestKernelLine(t *testing.T) {
 	const pages = "sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
 	root := lay(t, map[string]string{"proc/cmdline": "quiet intel_iommu=on\n", pages: "0\n"})
-	missing := kernelLine(host.Root(root), "intel_iommu=on hugepagesz=1G hugepages=4 isolcpus=2-3")
-	if len(missing) != 1 || missing[0] != "isolcpus=2-3" {
-		t.Errorf("missing %q", missing)
+	late, missing := kernelLine(host.Root(root), "intel_iommu=on hugepagesz=1G hugepages=4 isolcpus=2-3")
+	if len(missing) != 1 || missing[0] != "isolcpus=2-3" || len(late) != 1 || late[0] != "hugepages=4 of 1G" {
+		t.Errorf("late %q, missing %q", late, missing)
 	}
 	if got, _ := os.ReadFile(filepath.Join(root, pages)); string(got) != "4" {
 		t.Errorf("pages %q", got)
+	}
+}
+
+// A kernel that has fewer pages than asked for takes the number all the same;
+// the FIFO stands for its file: what is read is not what was written.
+func TestFewerPages(t *testing.T) {
+	root := lay(t, map[string]string{"proc/cmdline": "quiet\n", "sys/kernel/mm/hugepages/hugepages-2048kB/x": ""})
+	path := filepath.Join(root, "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // the kernel
+		if _, err := os.ReadFile(path); err == nil {
+			_ = os.WriteFile(path, []byte("3\n"), 0)
+		}
+	}()
+	late, missing := kernelLine(host.Root(root), "hugepagesz=2M hugepages=64")
+	if len(late) != 0 || len(missing) != 1 || missing[0] != "hugepages=64 (3 of 64 huge pages of 2M are reserved)" {
+		t.Errorf("late %q, missing %q", late, missing)
 	}
 }
 
