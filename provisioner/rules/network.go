@@ -69,6 +69,9 @@ func JudgeNetwork(want inventory.Cluster, seen facts.Network, hosts map[string]f
 // only speaks when they do.
 func JudgeBefore(want inventory.Cluster, seen facts.Network) []Finding {
 	s := segment{want: want, seen: seen}
+	if s.dark() {
+		return append(s.darkLink(), s.addresses()...) // whoever isn't there gives no addresses
+	}
 	all := slices.Concat(s.link(), s.addresses())
 	if want.Provisioning.DHCP == inventory.DHCPProxy && seen.Deaf == "" && seen.DHCP.Err == "" && len(s.givers()) == 0 {
 		return append(all, s.bootFiles()...)
@@ -79,6 +82,9 @@ func JudgeBefore(want inventory.Cluster, seen facts.Network) []Finding {
 // JudgeOwn returns the findings about the interface and its addresses alone.
 func JudgeOwn(want inventory.Cluster, link facts.Link) []Finding {
 	s := segment{want: want, seen: facts.Network{Link: link}}
+	if s.dark() {
+		return append(s.darkLink(), s.addresses()...)
+	}
 	return slices.Concat(s.link(), s.addresses())
 }
 
@@ -96,6 +102,20 @@ func (f Finding) is(v Verdict, got string) Finding {
 // isf is is, with a format.
 func (f Finding) isf(v Verdict, format string, args ...any) Finding {
 	return f.is(v, fmt.Sprintf(format, args...))
+}
+
+// dark reports whether the interface is up and alone: a bridge whose machines
+// are off, a cable into a host that has no power. The run that would switch them
+// on must not be refused for it.
+func (s segment) dark() bool {
+	l := s.seen.Link
+	return l.Err == "" && l.Exists && l.Up && !l.Carrier && l.Master == ""
+}
+
+func (s segment) darkLink() []Finding {
+	l := s.seen.Link
+	return []Finding{about(NetworkInterface, "provisioning.interface "+l.Name+" up", "ip link show "+l.Name).
+		is(Pass, "up, without a carrier: nobody is on it before the hosts have power")}
 }
 
 // link judges the interface.

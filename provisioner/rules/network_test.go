@@ -248,4 +248,12 @@ func TestBefore(t *testing.T) {
 	if all := rules.JudgeBefore(c, n); against(all) != 2 {
 		t.Errorf("deaf: %+v", all)
 	}
+	n.Link.Carrier = false // all hosts are off, and nobody else is on the link
+	if all := append(rules.JudgeBefore(c, n), rules.JudgeOwn(c, n.Link)...); against(all) != 0 {
+		t.Errorf("dark: %+v", all)
+	}
+	n.Link.Up = false
+	if all := rules.JudgeBefore(c, n); against(all) == 0 {
+		t.Error("an interface that is down passes")
+	}
 }
