@@ -22,7 +22,8 @@ const (
 // converter turns what the user wrote into what the program uses.
 type converter struct {
 	*reader
-	now time.Time
+	now  time.Time
+	rows []string // that a waiver can name
 }
 
 const (

@@ -205,8 +205,12 @@ func NormalWWN(text string) string {
 }
 
 func (c *converter) waiver(path string, w v1alpha1.Waiver, nodes []Node) Waiver {
-	if !regexp.MustCompile(`^ra2\.[a-z0-9]+\.\d{3}$`).MatchString(w.Requirement) && w.Requirement != "" {
-		c.say(path+".requirement", strconv.Quote(w.Requirement)+" is not the id of a requirement", "write it like ra2.ch.016")
+	switch at := path + ".requirement"; {
+	case w.Requirement == "":
+	case !regexp.MustCompile(`^ra2\.[a-z0-9]+\.\d{3}$`).MatchString(w.Requirement):
+		c.say(at, strconv.Quote(w.Requirement)+" is not the id of a requirement", "write it like ra2.ch.016")
+	case c.rows != nil && !slices.Contains(c.rows, w.Requirement):
+		c.say(at, "RA2 has no requirement "+w.Requirement, "write the id as RA2's chapter 4 has it; a waiver of nothing sets nothing aside")
 	}
 	if strings.TrimSpace(w.Reason) == "" && c.written(path+".reason") && !c.broken[path+".reason"] {
 		c.say(path+".reason", "is empty", "say why the requirement is set aside; it is printed in the report")

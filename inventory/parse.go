@@ -9,7 +9,8 @@ import (
 
 // Options are what Parse needs beside the file.
 type Options struct {
-	Now time.Time // to tell expired waivers; zero means no waiver is expired
+	Now  time.Time // to tell expired waivers; zero means no waiver is expired
+	Rows []string  // ids of the requirements that can be waived; none means that they aren't looked up
 }
 
 // Parse reads one inventory file, strictly: unknown and double keys, wrong
@@ -28,7 +29,7 @@ func Parse(name string, data []byte, opts Options) (Cluster, Problems) {
 	if _, ok := entries(r.plain(root, "")); !ok {
 		return Cluster{}, r.problems.sorted()
 	}
-	c := &converter{reader: r, now: opts.Now}
+	c := &converter{reader: r, now: opts.Now, rows: opts.Rows}
 	cluster := c.cluster(file)
 	c.check(cluster)
 	if len(r.problems) > 0 {

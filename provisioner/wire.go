@@ -17,6 +17,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/observe"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/store"
@@ -78,7 +79,11 @@ func Load(path string) (inventory.Cluster, error) {
 	if err != nil {
 		return inventory.Cluster{}, fmt.Errorf("%w: read the inventory: %w", ErrUsage, err)
 	}
-	c, problems := inventory.Parse(path, data, inventory.Options{Now: time.Now()})
+	catalogue, err := ra2.Load()
+	if err != nil {
+		return inventory.Cluster{}, err
+	}
+	c, problems := inventory.Parse(path, data, inventory.Options{Now: time.Now(), Rows: catalogue.IDs()})
 	if len(problems) > 0 {
 		return c, problems
 	}

@@ -71,6 +71,9 @@ func Load() (Catalogue, error) {
 	return c, nil
 }
 
+// IDs returns the ids of all requirements, sorted.
+func (c Catalogue) IDs() []string { return slices.Sorted(maps.Keys(c.index)) }
+
 // Row returns the first requirement with this id.
 func (c Catalogue) Row(id string) (Row, bool) {
 	i, ok := c.index[id]
