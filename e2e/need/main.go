@@ -51,6 +51,7 @@ func tools(task string) []tool {
 		{look: "curl", deb: "curl", why: "fetches by TFTP and HTTP"},
 		{look: "ipmi_sim", deb: "openipmi", why: "is a real IPMI controller, in the tests of the IPMI client and in the lab"},
 		{look: "ipmitool", deb: "ipmitool", why: "is a real IPMI client, beside ours and against the lab's controllers"},
+		{look: "/usr/lib/python3/dist-packages/sushy/main.py", deb: "python3-sushy", why: "is a real Redfish client, against the lab's controllers", nice: true},
 	}
 	switch task {
 	case "test":
