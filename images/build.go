@@ -18,21 +18,21 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/guest"
 )
 
-// Recipes count the changes of this package that give other results from the
+// Editions count the changes of this package that give other results from the
 // same inputs; each is part of its result's key, and all are of an image's.
 const (
-	treeRecipe      = 2
-	packageRecipe   = 1
-	programRecipe   = 1
-	containerRecipe = 2
-	dataRecipe      = 4
-	imageRecipe     = 3
+	treeEdition      = 2
+	packageEdition   = 1
+	programEdition   = 1
+	containerEdition = 2
+	dataEdition      = 4
+	imageEdition     = 3
 )
 
 // builder is one build: what is wanted, from what, where to.
 type builder struct {
 	spec     Spec
-	lock     Lock
+	recipe   Recipe
 	distro   Distribution
 	cache    cache
 	compiler string // of the Go tool here, "go1.26.8"; set where programs are built
@@ -106,19 +106,19 @@ func Loaders(cacheDir string) string {
 }
 
 func newBuilder(s Spec, cacheDir string, report func(Progress)) (*builder, error) {
-	lock, err := ReadLock(lockText)
+	recipe, err := ReadRecipe(recipeText)
 	if err != nil {
 		return nil, err
 	}
 	s = s.withDefaults()
-	if err := s.check(lock); err != nil {
+	if err := s.check(recipe); err != nil {
 		return nil, err
 	}
 	cacheDir, err = filepath.Abs(cacheDir)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{spec: s, lock: lock, distro: lock.Distributions[s.Distribution], cache: cache{cacheDir}, report: report}
+	b := &builder{spec: s, recipe: recipe, distro: recipe.Distributions[s.Distribution], cache: cache{cacheDir}, report: report}
 	if s.Mirror != "" {
 		b.distro.Archive.Mirror = strings.TrimSuffix(s.Mirror, "/")
 		b.distro.Archive.Security = b.distro.Archive.Mirror + "-security"
@@ -145,11 +145,11 @@ func (b *builder) inputsKey() (string, error) {
 		Node, Files  string
 		Distribution Distribution
 		Content      any
-	}{[...]int{treeRecipe, packageRecipe, programRecipe, containerRecipe, dataRecipe, imageRecipe}, spec, node, laid, b.distro, nil}
+	}{[...]int{treeEdition, packageEdition, programEdition, containerEdition, dataEdition, imageEdition}, spec, node, laid, b.distro, nil}
 	if b.spec.Kubernetes {
 		// The image is named by the Go that this program was built with, not by the
 		// one in PATH: a site that only serves an image needs no Go at all.
-		in.Content = []any{runtime.Version(), b.lock.Modules, b.lock.Containers, guest.Sources()}
+		in.Content = []any{runtime.Version(), b.recipe.Modules, b.recipe.Containers, guest.Sources()}
 	}
 	return key(in), nil
 }

@@ -1,4 +1,4 @@
-// Package images is the factory of disposable systems: from a lock file to one
+// Package images is the factory of disposable systems: from a recipe to one
 // whole-disk image, addressed by its digest.
 //
 //	Build(ctx, Spec{Kubernetes: true, Node: "bin/ra2-node"}, DefaultCache, report)
@@ -24,7 +24,7 @@
 //
 // # What goes in
 //
-// lock.yaml. Programs are built from Go modules (package gomod), the system
+// recipe.yaml. Programs are built from Go modules (package gomod), the system
 // comes from Debian packages (package deb), files/ is laid over it. The
 // container images are single layers made here (package oci), so neither a
 // registry nor a release page is ever asked. The package guest holds the small

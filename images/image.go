@@ -45,7 +45,7 @@ func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
 	}
 	m := Manifest{Distribution: b.spec.Distribution, Kernel: b.spec.Kernel, Inputs: b.inputs}
 	if b.spec.Kubernetes {
-		m.KubernetesVersion = b.lock.Kubernetes
+		m.KubernetesVersion = b.recipe.Kubernetes
 	}
 	if m.Packages, err = b.packageNames(p); err != nil {
 		return Manifest{}, err
@@ -76,7 +76,7 @@ func (b *builder) root(ctx context.Context, p pieces, dir string) (string, error
 		}
 		s.programs["usr/lib/cni/flannel"] = p.programs["flannel"]
 		var err error
-		if s.pause, err = b.lock.pause(); err != nil {
+		if s.pause, err = b.recipe.pause(); err != nil {
 			return "", err
 		}
 	}

@@ -26,11 +26,11 @@ func TestNobodyLogsIn(t *testing.T) {
 			t.Errorf("open: %s", line)
 		}
 	}
-	l, err := ReadLock(lockText)
+	r, err := ReadRecipe(recipeText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range append(l.Distributions["debian-13"].Base, l.Distributions["debian-13"].Kubernetes...) {
+	for _, p := range append(r.Distributions["debian-13"].Base, r.Distributions["debian-13"].Kubernetes...) {
 		if strings.Contains(p, "ssh") || p == "apt" {
 			t.Errorf("package %s on a node", p)
 		}

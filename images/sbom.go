@@ -78,10 +78,10 @@ func (b *builder) components(p pieces, m Manifest) ([]component, error) {
 		}
 	}
 	if b.spec.Kubernetes {
-		for _, m := range b.lock.Modules {
+		for _, m := range b.recipe.Modules {
 			found[module(m.Path, m.Version)] = true
 		}
-		for _, c := range b.lock.Containers {
+		for _, c := range b.recipe.Containers {
 			name, tag, _ := strings.Cut(c.Name, ":")
 			found[component{name, tag, "", "container image, made of the programs listed here"}] = true
 		}

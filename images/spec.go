@@ -15,11 +15,11 @@ import (
 
 // Spec says which image is wanted.
 type Spec struct {
-	Distribution string // a name of the lock file; "" means "debian-13"
+	Distribution string // a name of the recipe; "" means "debian-13"
 	Kernel       string // "cloud" (virtual machines, small) or "generic" (servers); "" means "cloud"
 	Kubernetes   bool   // false: the system and ra2-node only, for tests
 	Node         string // file: the static ra2-node program
-	Mirror       string // of packages; "" means the lock file's
+	Mirror       string // of packages; "" means the recipe's
 }
 
 // Manifest describes a finished image; it is manifest.json beside it.
@@ -75,11 +75,11 @@ func (s Spec) withDefaults() Spec {
 }
 
 // check says all that is wrong with s.
-func (s Spec) check(l Lock) error {
+func (s Spec) check(r Recipe) error {
 	var wrong []error
-	d, ok := l.Distributions[s.Distribution]
+	d, ok := r.Distributions[s.Distribution]
 	if !ok {
-		wrong = append(wrong, fmt.Errorf("distribution %q is not known: use %s", s.Distribution, list(slices.Sorted(maps.Keys(l.Distributions)))))
+		wrong = append(wrong, fmt.Errorf("distribution %q is not known: use %s", s.Distribution, list(slices.Sorted(maps.Keys(r.Distributions)))))
 	} else if d.Kernels[s.Kernel] == "" {
 		wrong = append(wrong, fmt.Errorf("kernel %q is not known: use %s", s.Kernel, list(slices.Sorted(maps.Keys(d.Kernels)))))
 	}

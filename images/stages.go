@@ -37,7 +37,7 @@ func (b *builder) tree(ctx context.Context) (string, error) {
 	if b.spec.Kubernetes {
 		include = append(include, b.distro.Kubernetes...)
 	}
-	k := key([]any{treeRecipe, b.distro.Archive, include})
+	k := key([]any{treeEdition, b.distro.Archive, include})
 	if !b.cache.has("tree", k) {
 		b.report(Progress{fmt.Sprintf("install %s from %s", b.spec.Distribution, b.distro.Archive.Mirror), "45 s"})
 	}
@@ -49,7 +49,7 @@ func (b *builder) tree(ctx context.Context) (string, error) {
 
 // packages gives a folder with unpacked Debian packages.
 func (b *builder) packages(ctx context.Context, names []string, doing, takes string) (string, error) {
-	k := key([]any{packageRecipe, b.distro.Archive, names})
+	k := key([]any{packageEdition, b.distro.Archive, names})
 	if !b.cache.has("package", k) {
 		b.report(Progress{doing + ": " + strings.Join(names, ", "), takes})
 	}
@@ -90,7 +90,7 @@ func (b *builder) programs(ctx context.Context) (map[string]string, error) {
 	built := map[string]string{}
 	for _, name := range sortedNames(guest.Sources()) {
 		source := guest.Sources()[name]
-		dir, err := b.cache.make("program", key([]any{programRecipe, name, source, b.compiler}), func(dir string) error {
+		dir, err := b.cache.make("program", key([]any{programEdition, name, source, b.compiler}), func(dir string) error {
 			return b.inScratch(func(scratch string) error {
 				return gomod.CompileSource(ctx, name, source, scratch, filepath.Join(dir, name))
 			})
@@ -100,7 +100,7 @@ func (b *builder) programs(ctx context.Context) (map[string]string, error) {
 		}
 		built[name] = filepath.Join(dir, name)
 	}
-	for _, m := range b.lock.Modules {
+	for _, m := range b.recipe.Modules {
 		if err := b.module(ctx, m, built); err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (b *builder) inScratch(work func(dir string) error) error {
 
 // container gives the archive of one container image.
 func (b *builder) container(c Container, p pieces) (string, error) {
-	inputs := []any{containerRecipe, c, filepath.Base(filepath.Dir(p.base))}
+	inputs := []any{containerEdition, c, filepath.Base(filepath.Dir(p.base))}
 	files := map[string]string{}
 	for _, path := range sortedKeys(c.Files) {
 		file := p.programs[c.Files[path]]
@@ -185,10 +185,10 @@ func (b *builder) container(c Container, p pieces) (string, error) {
 // data gives the folder of the data partition's file system, data.ext4.
 func (b *builder) data(ctx context.Context, p pieces) (string, error) {
 	archives := map[string]string{}
-	inputs := []any{dataRecipe, hostConfig, b.spec.Kubernetes}
+	inputs := []any{dataEdition, hostConfig, b.spec.Kubernetes}
 	if b.spec.Kubernetes {
 		inputs = append(inputs, filepath.Base(filepath.Dir(p.programs["containerd"])))
-		for _, c := range b.lock.Containers {
+		for _, c := range b.recipe.Containers {
 			archive, err := b.container(c, p)
 			if err != nil {
 				return "", err

@@ -92,7 +92,7 @@ func (m Module) download(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("download: go answers %q: %w", out, jsonErr)
 	}
 	if got.Sum != m.Sum {
-		return "", fmt.Errorf("download: its content is %s, the lock file says %s: the version was made anew or the proxy gives something else; compare with sum.golang.org before changing the lock", got.Sum, m.Sum)
+		return "", fmt.Errorf("download: its content is %s, the recipe says %s: the version was made anew or the proxy gives something else; compare with sum.golang.org before changing the recipe", got.Sum, m.Sum)
 	}
 	return got.Dir, nil
 }

@@ -26,9 +26,9 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// recipe counts the changes of this package that give other programs from the
+// edition counts the changes of this package that give other programs from the
 // same module; it is part of every key.
-const recipe = 1
+const edition = 1
 
 // Module is one Go module and the programs that are built from it.
 type Module struct {
@@ -50,7 +50,7 @@ type Program struct {
 	Takes   string `yaml:"takes,omitempty"`   // time of a cold build on two cores, for people
 }
 
-// Check says what is wrong with m as it stands in a lock file.
+// Check says what is wrong with m as it stands in the recipe.
 func (m Module) Check() error {
 	switch {
 	case module.Check(m.Path, m.Version) != nil:
@@ -80,11 +80,11 @@ func (m Module) Check() error {
 func (m Module) Key(p Program, compiler string) string {
 	m.Programs, p.Takes = nil, ""
 	text, err := json.Marshal(struct {
-		Recipe   int
+		Recipe   int // the edition
 		Module   Module
 		Program  Program
 		Compiler string
-	}{recipe, m, p, compiler})
+	}{edition, m, p, compiler})
 	if err != nil {
 		panic("gomod: strings that can't be JSON: " + err.Error()) // no input gives this
 	}

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-func TestLockIsSound(t *testing.T) {
-	l, err := ReadLock(lockText)
+func TestRecipeIsSound(t *testing.T) {
+	r, err := ReadRecipe(recipeText)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"kubeadm", "kubelet", "containerd", "containerd-shim-runc-v2", "ctr"} {
 		found := false
-		for _, m := range l.Modules {
+		for _, m := range r.Modules {
 			for _, p := range m.Programs {
 				found = found || p.Name == name
 			}
@@ -21,19 +21,19 @@ func TestLockIsSound(t *testing.T) {
 			t.Errorf("the root needs %s and nothing builds it", name)
 		}
 	}
-	if pause, err := l.pause(); err != nil || pause != "registry.k8s.io/pause:3.10.2" {
+	if pause, err := r.pause(); err != nil || pause != "registry.k8s.io/pause:3.10.2" {
 		t.Errorf("pause: %q, %v", pause, err)
 	}
 }
 
 // Cluster manifests name these images, and nothing pulls them.
 func TestContainersOfTheContract(t *testing.T) {
-	l, err := ReadLock(lockText)
+	r, err := ReadRecipe(recipeText)
 	if err != nil {
 		t.Fatal(err)
 	}
 	have := map[string]bool{}
-	for _, c := range l.Containers {
+	for _, c := range r.Containers {
 		have[c.Name] = true
 	}
 	for _, name := range []string{
@@ -42,25 +42,25 @@ func TestContainersOfTheContract(t *testing.T) {
 		"registry.k8s.io/coredns/coredns:v1.14.6", "registry.k8s.io/pause:3.10.2", "ghcr.io/flannel-io/flannel:v0.28.10", "ra2-deploy.io/probe:v1",
 	} {
 		if !have[name] {
-			t.Errorf("%s is not in the lock file", name)
+			t.Errorf("%s is not in the recipe", name)
 		}
 	}
 }
 
-func TestLockRefuses(t *testing.T) {
+func TestRecipeRefuses(t *testing.T) {
 	const good = "modules:\n  - {path: example.com/m, version: v1.0.0, sum: 'h1:x', programs: [{name: tool, package: cmd/tool}]}\n"
-	if _, err := ReadLock([]byte(good)); err != nil {
+	if _, err := ReadRecipe([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for want, text := range map[string]string{
-		"colour":              good + "colour: red\n",
-		"comes from":          good + "  - {path: example.com/n, version: v1.0.0, sum: 'h1:x', programs: [{name: tool}]}\n",
-		`program "other"`:     good + "containers: [{name: 'a.io/b:1', files: {/b: other}, entrypoint: [/b]}]\n",
-		"needs a tag":         good + "containers: [{name: a.io/b, files: {/b: tool}, entrypoint: [/b]}]\n",
-		"begin with h1:":      strings.ReplaceAll(good, "h1:x", "sha256"),
-		"read the lock file:": "modules: 5\n",
+		"colour":           good + "colour: red\n",
+		"comes from":       good + "  - {path: example.com/n, version: v1.0.0, sum: 'h1:x', programs: [{name: tool}]}\n",
+		`program "other"`:  good + "containers: [{name: 'a.io/b:1', files: {/b: other}, entrypoint: [/b]}]\n",
+		"needs a tag":      good + "containers: [{name: a.io/b, files: {/b: tool}, entrypoint: [/b]}]\n",
+		"begin with h1:":   strings.ReplaceAll(good, "h1:x", "sha256"),
+		"read the recipe:": "modules: 5\n",
 	} {
-		if _, err := ReadLock([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ReadRecipe([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
 		}
 	}

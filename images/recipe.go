@@ -16,11 +16,12 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/guest"
 )
 
-//go:embed lock.yaml
-var lockText []byte
+//go:embed recipe.yaml
+var recipeText []byte
 
-// Lock is the pinned content of images (lock.yaml).
-type Lock struct {
+// Recipe is what images are made of (recipe.yaml): modules with their sums,
+// container images, and distributions with the names of their packages.
+type Recipe struct {
 	Kubernetes    string                  `yaml:"kubernetes"` // "v1.37.2"
 	Modules       []gomod.Module          `yaml:"modules"`
 	Containers    []Container             `yaml:"containers"`
@@ -44,26 +45,26 @@ type Distribution struct {
 	Loaders    []string          `yaml:"loaders"`    // packages of boot loaders; unpacked
 }
 
-// ReadLock reads a lock file strictly: unknown keys are refused, and so is a
+// ReadRecipe reads a recipe strictly: unknown keys are refused, and so is a
 // container that names a program that nothing builds.
-func ReadLock(text []byte) (Lock, error) {
-	var l Lock
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&l); err != nil {
-		return Lock{}, fmt.Errorf("read the lock file: %w", err)
+func ReadRecipe(text []byte) (Recipe, error) {
+	var r Recipe
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&r); err != nil {
+		return Recipe{}, fmt.Errorf("read the recipe: %w", err)
 	}
-	if err := l.check(); err != nil {
-		return Lock{}, fmt.Errorf("read the lock file: %w", err)
+	if err := r.check(); err != nil {
+		return Recipe{}, fmt.Errorf("read the recipe: %w", err)
 	}
-	return l, nil
+	return r, nil
 }
 
-func (l Lock) check() error {
+func (r Recipe) check() error {
 	var wrong []error
 	built := map[string]string{}
 	for name := range guest.Sources() {
 		built[name] = "this project"
 	}
-	for _, m := range l.Modules {
+	for _, m := range r.Modules {
 		if err := m.Check(); err != nil {
 			wrong = append(wrong, err)
 		}
@@ -74,7 +75,7 @@ func (l Lock) check() error {
 			built[p.Name] = m.Path
 		}
 	}
-	for _, c := range l.Containers {
+	for _, c := range r.Containers {
 		if !strings.Contains(c.Name, ":") || len(c.Entrypoint) == 0 {
 			wrong = append(wrong, fmt.Errorf("container %q needs a tag and an entrypoint", c.Name))
 		}
@@ -88,11 +89,11 @@ func (l Lock) check() error {
 }
 
 // pause gives the reference of the sandbox image.
-func (l Lock) pause() (string, error) {
-	for _, c := range l.Containers {
+func (r Recipe) pause() (string, error) {
+	for _, c := range r.Containers {
 		if strings.Contains(c.Name, "/pause:") {
 			return c.Name, nil
 		}
 	}
-	return "", errors.New("the lock file has no pause container")
+	return "", errors.New("the recipe has no pause container")
 }
