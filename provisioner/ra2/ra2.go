@@ -43,7 +43,8 @@ const (
 
 // Row is one requirement.
 type Row struct {
-	ID         string         `yaml:"id"` // "ra2.ch.008"; one id is used twice in the document
+	ID         string         `yaml:"id"`      // "ra2.ch.008"; one id is used twice in the document
+	Variant    string         `yaml:"variant"` // "a" and "b" of the id that is used twice; else empty
 	Title      string         `yaml:"title"`
 	Level      Level          `yaml:"level"`
 	Condition  string         `yaml:"condition"` // in words, for ConditionalMust

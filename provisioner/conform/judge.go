@@ -1,0 +1,122 @@
+package conform
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Judge judges a snapshot by each row, in their order.
+func Judge(rows []Row, s Snapshot) []Result {
+	var all []Result
+	for _, r := range rows {
+		all = append(all, r.judge(s))
+	}
+	return all
+}
+
+func (r Row) judge(s Snapshot) Result {
+	out := Result{
+		ID: r.ID, Title: r.Title, Says: r.Says, Level: r.Level, Profile: r.Profile, Condition: r.Condition, How: r.How,
+		Findings: r.findings(s),
+	}
+	for i, f := range out.Findings {
+		out.Findings[i] = s.waive(r.ID, f)
+	}
+	out.Verdict = worst(out.Findings)
+	return out
+}
+
+// findings returns what the check found, or why it could not be made.
+func (r Row) findings(s Snapshot) []Finding {
+	switch {
+	case r.Check == nil && r.Stated == NotApplicable:
+		return []Finding{notApplicable(r.Why)}
+	case r.Check == nil:
+		return []Finding{{Verdict: Unknown, Want: r.Says, Missing: []string{r.Why}}}
+	}
+	if lack := s.lack(r.Says, r.Needs...); lack != nil {
+		return lack
+	}
+	found := r.Check(s)
+	if len(found) == 0 {
+		return []Finding{{Verdict: Unknown, Want: r.Says, Missing: []string{"there is nothing in this cluster that the check looks at"}}}
+	}
+	return found
+}
+
+// worst returns the worst verdict; what not applies beside what does is no
+// news.
+func worst(all []Finding) Verdict {
+	for _, v := range Verdicts() {
+		if slices.ContainsFunc(all, func(f Finding) bool { return f.Verdict == v }) {
+			return v
+		}
+	}
+	return Unknown
+}
+
+// lack returns an unknown finding when one of these parts is missing.
+func (s Snapshot) lack(want string, parts ...Part) []Finding {
+	var missing []string
+	for _, p := range parts {
+		if !s.Has(p) {
+			missing = append(missing, s.Lacks(p))
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return []Finding{{Verdict: Unknown, Want: want, Missing: missing}}
+}
+
+// waive applies the inventory's waivers to a finding that is open.
+func (s Snapshot) waive(id string, f Finding) Finding {
+	if s.Want == nil || f.Verdict != Fail && f.Verdict != Unknown {
+		return f
+	}
+	node := strings.TrimPrefix(f.Subject, "node/")
+	for _, w := range s.Want.Waivers {
+		covers := len(w.Nodes) == 0 || slices.Contains(w.Nodes, node)
+		if !covers || w.Requirement != id && w.Requirement != strings.TrimRight(id, "ab") {
+			continue
+		}
+		f.Waiver = &Waiver{Reason: w.Reason, Until: w.Until.UTC().Format(time.DateOnly), Ended: s.Ended.After(w.Until)}
+		if !f.Waiver.Ended {
+			f.Verdict = Waived
+			return f
+		}
+		f.Do = strings.TrimPrefix(f.Do+fmt.Sprintf("; its waiver ended on %s: agree on a later date, or meet the row", f.Waiver.Until), "; ")
+	}
+	return f
+}
+
+func section(id string) string {
+	parts := strings.Split(id, ".")
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[1]
+}
+
+// ok, bad and notApplicable make findings.
+func ok(subject, want, got string, seen ...Evidence) Finding {
+	return Finding{Verdict: Pass, Subject: subject, Want: want, Got: got, Evidence: seen}
+}
+
+func bad(subject, want, got, do string, seen ...Evidence) Finding {
+	return Finding{Verdict: Fail, Subject: subject, Want: want, Got: got, Do: do, Evidence: seen}
+}
+
+// either passes when good holds, and else says what to do.
+func either(good bool, subject, want, got, do string, seen ...Evidence) Finding {
+	if good {
+		return ok(subject, want, got, seen...)
+	}
+	return bad(subject, want, got, do, seen...)
+}
+
+func notApplicable(why string, seen ...Evidence) Finding {
+	return Finding{Verdict: NotApplicable, Got: why, Evidence: seen}
+}
