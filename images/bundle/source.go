@@ -1,0 +1,153 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Source is where items come from: a package repository, a registry, a builder
+// of Go modules, local files.
+type Source interface {
+	// Resolve returns what the source gives now for what it was made for: items
+	// with version, source, digest and size.
+	Resolve(ctx context.Context) ([]Item, error)
+	// Has reports whether Fetch can give an item, by its source.
+	Has(Item) bool
+	// Fetch adds the content of an item that has its digest to a bundle. It may be
+	// called from several goroutines. The error is *Gone where the source gives
+	// something else by now.
+	Fetch(ctx context.Context, i Item, to *Writer) error
+}
+
+// Scheme is the first word of an item's source: apt, rpm, go, oci or file.
+func (i Item) Scheme() string {
+	scheme, _, _ := strings.Cut(i.Source, ":")
+	return scheme
+}
+
+// Gone says that a source doesn't have an item any more.
+type Gone struct {
+	Item Item
+	Why  string // "404 Not Found for http://deb.debian.org/…"
+	Now  string // what it has instead; "" when that can't be known
+	Next string // what to do
+}
+
+// Error implements error.
+func (g *Gone) Error() string {
+	text := fmt.Sprintf("%s is gone: %s", g.Item, g.Why)
+	if g.Now != "" {
+		text += "; " + g.Now
+	}
+	return text + "\n  next: " + g.Next
+}
+
+// Progress tells how far some work has come.
+type Progress struct {
+	Doing string // "fetch", "read"
+	Item  string // what was done last, for people
+	Done  int64  // bytes of all items so far
+	Total int64  // bytes of all items; those that a layer of an image has are not counted
+}
+
+// parallel is how many items are fetched at once.
+const parallel = 4
+
+// Resolve asks all sources what they give, and returns it sorted.
+func Resolve(ctx context.Context, sources []Source) ([]Item, error) {
+	var all []Item
+	for _, s := range sources {
+		items, err := s.Resolve(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+	}
+	slices.SortFunc(all, compare)
+	all = slices.Compact(all)
+	return all, checkAll(all)
+}
+
+// Fill fetches items into a bundle, several at once. All that are gone from
+// their sources are named by the error; any other error ends the work at once.
+// tell may be nil.
+func Fill(ctx context.Context, w *Writer, items []Item, sources []Source, tell func(Progress)) error {
+	f := filler{to: w, sources: sources, tell: tell, doing: Progress{Doing: "fetch"}}
+	for _, i := range items {
+		f.doing.Total += i.Size
+		if !slices.ContainsFunc(sources, func(s Source) bool { return s.Has(i) }) {
+			f.failed = append(f.failed, fmt.Errorf("%s: nothing here can fetch it from %s", i, i.Source))
+		}
+	}
+	if len(f.failed) > 0 {
+		return errors.Join(f.failed...)
+	}
+	return f.all(ctx, items)
+}
+
+// filler is one Fill at work.
+type filler struct {
+	to      *Writer
+	sources []Source
+	tell    func(Progress)
+
+	mu     sync.Mutex
+	doing  Progress
+	failed []error
+}
+
+func (f *filler) all(ctx context.Context, items []Item) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := make(chan Item)
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
+			for i := range next {
+				f.done(i, f.one(ctx, i), ctx.Err() != nil, cancel)
+			}
+		})
+	}
+	for _, i := range items {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	if len(f.failed) == 0 {
+		return context.Cause(ctx) // ended by who called
+	}
+	return errors.Join(f.failed...)
+}
+
+func (f *filler) one(ctx context.Context, i Item) error {
+	n := slices.IndexFunc(f.sources, func(s Source) bool { return s.Has(i) })
+	return f.sources[n].Fetch(ctx, i, f.to)
+}
+
+// done counts an item, or keeps its error; what failed because the work had
+// ended is no error of its own.
+func (f *filler) done(i Item, err error, ended bool, cancel func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil:
+		f.doing.Item = i.String()
+		f.doing.Done += i.Size
+		if f.tell != nil {
+			f.tell(f.doing)
+		}
+	case ended && errors.Is(err, context.Canceled):
+	default:
+		f.failed = append(f.failed, err)
+		if !errors.As(err, new(*Gone)) {
+			cancel()
+		}
+	}
+}
