@@ -93,6 +93,8 @@ type Evidence struct {
 	Path    string    `json:"path,omitempty"` // of the field: ".status.nodeInfo.kernelVersion"
 	Value   string    `json:"value"`          // as it was seen, trimmed and redacted
 	Time    time.Time `json:"time,omitzero"`  // when it was seen
+	File    string    `json:"file,omitempty"` // of what is only written down: "deploy/web.yaml"; empty is the API
+	Line    int       `json:"line,omitempty"` // in File, of the field, or of what lacks it
 }
 
 // Result is one row, judged.

@@ -16,16 +16,16 @@ const maxValue = 400
 // "node/cp-a", "pod/kube-system/coredns-x", a list by its plural name "daemonsets",
 // or a raw request "GET /version"; the path is that of kubectl's jsonpath.
 func (s Snapshot) saw(p Part, object, path string, value any) Evidence {
-	return Evidence{Command: kubectl(object, path), Object: object, Path: path, Value: Trim(text(value)), Time: s.Told[p]}
+	return Evidence{Command: Kubectl(object, path), Object: object, Path: path, Value: Trim(Text(value)), Time: s.Told[p]}
 }
 
 // heard returns the evidence of something that a node told.
 func (s Snapshot) heard(node, command string, value any) Evidence {
-	return Evidence{Command: "on " + node + ": " + command, Object: "node/" + node, Value: Trim(text(value)), Time: s.Told[FactsOf(node)]}
+	return Evidence{Command: "on " + node + ": " + command, Object: "node/" + node, Value: Trim(Text(value)), Time: s.Told[FactsOf(node)]}
 }
 
-// kubectl returns the command that shows a field again.
-func kubectl(object, path string) string {
+// Kubectl returns the command that shows a field again.
+func Kubectl(object, path string) string {
 	if raw, ok := strings.CutPrefix(object, "GET "); ok {
 		return "kubectl get --raw '" + raw + "'"
 	}
@@ -48,8 +48,8 @@ func labelPath(key string) string {
 	return ".metadata.labels." + strings.ReplaceAll(key, ".", `\.`)
 }
 
-// text returns a value as people write it.
-func text(value any) string {
+// Text returns a value as people write it.
+func Text(value any) string {
 	switch v := value.(type) {
 	case string:
 		return v

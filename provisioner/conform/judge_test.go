@@ -70,7 +70,7 @@ func TestEvidence(t *testing.T) {
 		"daemonsets":           "kubectl get daemonsets -A",
 		"pod/kube-system/etcd": "kubectl get -n kube-system pod/etcd",
 	} {
-		if got := kubectl(object, ""); got != want {
+		if got := Kubectl(object, ""); got != want {
 			t.Errorf("%s: %s", object, got)
 		}
 	}
