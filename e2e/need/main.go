@@ -52,6 +52,9 @@ func tools(task string) []tool {
 		{look: "ipmi_sim", deb: "openipmi", why: "is a real IPMI controller, in the tests of the IPMI client and in the lab"},
 		{look: "ipmitool", deb: "ipmitool", why: "is a real IPMI client, beside ours and against the lab's controllers"},
 		{look: "/usr/lib/python3/dist-packages/sushy/main.py", deb: "python3-sushy", why: "is a real Redfish client, against the lab's controllers", nice: true},
+		{look: "sbverify", deb: "sbsigntool", why: "verifies what we sign for Secure Boot, and signs what we verify"},
+		{look: "cert-to-efi-sig-list", deb: "efitools", why: "makes the lists of keys that ours are held against"},
+		{look: "/usr/lib/systemd/boot/efi/linuxx64.efi.stub", deb: "systemd-boot-efi", why: "is the stub that a unified kernel image is built on"},
 	}
 	switch task {
 	case "test":
