@@ -69,6 +69,7 @@ replace k8s.io/sample-controller => k8s.io/sample-controller v0.37.2
 replace k8s.io/streaming => k8s.io/streaming v0.37.2
 
 require (
+	aead.dev/minisign v0.3.0 // signatures of bundles, which Debian's minisign checks too
 	github.com/bmc-toolbox/bmclib/v2 v2.3.5 // power control of management controllers
 	github.com/bougou/go-ipmi v0.9.1 // an IPMI controller that knows cipher suite 17, against which our client is tested
 	github.com/diskfs/go-diskfs v1.9.4 // reads the disks of the lab's machines, FAT and GPT, without mounting them

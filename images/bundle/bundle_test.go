@@ -2,14 +2,11 @@ package bundle
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"io/fs"
 	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -239,74 +236,6 @@ func TestWrongContentIsRefused(t *testing.T) {
 	}
 }
 
-func TestCreateLeavesOthersAlone(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "bundle"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Create(filepath.Join(dir, "bundle")); err == nil || !strings.Contains(err.Error(), "is there already") {
-		t.Errorf("over a file: %v", err)
-	}
-	if _, err := Create(filepath.Join(dir, "no", "bundle")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("in a directory that isn't there: %v", err)
-	}
-}
-
-// A process that was killed left its scratch directory; one at work has it locked.
-func TestWhatTheDeadLeftIsRemoved(t *testing.T) {
-	dir := t.TempDir()
-	dead := filepath.Join(dir, ".a[b]*.partial-123")
-	if err := os.MkdirAll(filepath.Join(dead, dirBlobs), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	other := filepath.Join(dir, ".abb.partial-123") // another bundle's, whatever "[b]*" would match
-	if err := os.Mkdir(other, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	first, err := Create(filepath.Join(dir, "a[b]*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.Close()
-	second, err := Create(filepath.Join(dir, "a[b]*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer second.Close()
-	if _, err := os.Stat(dead); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the dead one's: %v", err)
-	}
-	if _, err := os.Stat(other); err != nil {
-		t.Error(err)
-	}
-	if _, err := first.AddFile(debItem("libc6"), strings.NewReader("x")); err != nil {
-		t.Errorf("the one at work was disturbed: %v", err)
-	}
-	if _, err := first.Commit(nil); err != nil {
-		t.Error(err)
-	}
-	if _, err := second.AddFile(debItem("libc6"), strings.NewReader("y")); err != nil {
-		t.Error(err)
-	}
-	if _, err := second.Commit(nil); err == nil {
-		t.Error("the second took the place of the first")
-	}
-}
-
-// full is a disk that takes so many bytes more.
-type full struct {
-	to   io.Writer
-	left int
-}
-
-func (f *full) Write(p []byte) (int, error) {
-	if len(p) > f.left {
-		return 0, syscall.ENOSPC
-	}
-	f.left -= len(p)
-	return f.to.Write(p)
-}
-
 func TestImageOfAnotherPlatformIsRefused(t *testing.T) {
 	w, err := Create(filepath.Join(t.TempDir(), "bundle"))
 	if err != nil {
@@ -336,96 +265,4 @@ func TestDuplicatesAreOneOrRefused(t *testing.T) {
 	if _, err := w.Commit(nil); err == nil || !strings.Contains(err.Error(), `"deb libc6 1:2.3~rc1-4+deb13u1" is there twice`) {
 		t.Errorf("two contents for one item: %v", err)
 	}
-}
-
-func TestCheckNamesAllThatIsWrong(t *testing.T) {
-	good := func(i Item) Item {
-		i.Digest, i.Size = Digest("sha256:"+strings.Repeat("a", 64)), 1
-		return i
-	}
-	for want, i := range map[string]Item{
-		"":                                {},
-		"64 digits":                       func() Item { i := good(debItem("a")); i.Digest = "sha256:AA"; return i }(),
-		"negative":                        func() Item { i := good(debItem("a")); i.Size = -1; return i }(),
-		"is no name of a package":         good(debItem("../etc/passwd")),
-		"is no path below a folder":       good(fileItem("../etc/passwd")),
-		`"/etc/passwd" is no path`:        good(fileItem("/etc/passwd")),
-		"source":                          func() Item { i := good(debItem("a")); i.Source = "http://x"; return i }(),
-		"registry to be explicitly":       good(imageItem("pause", "v1")),
-		"its version 3.1":                 func() Item { i := good(imageItem("a.io/pause", "3.1")); i.Version = "3.2"; return i }(),
-		`version "1 2" is none`:           func() Item { i := good(debItem("a")); i.Version = "1 2"; return i }(),
-		`kind "dll" is not`:               func() Item { i := good(debItem("a")); i.Kind = "dll"; return i }(),
-		`architecture "" is none`:         func() Item { i := good(debItem("a")); i.Arch = ""; return i }(),
-		`"a b" is no path below a folder`: good(fileItem("a b")),
-	} {
-		if err := i.Check(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: got %v, want %q", i, err, want)
-		}
-	}
-	for _, i := range []Item{good(debItem("libstdc++6")), good(imageItem("registry.k8s.io/pause", "3.10.2")), good(fileItem("loader/ipxe.efi"))} {
-		if err := i.Check(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func TestOpenIsStrict(t *testing.T) {
-	b := made(t, nil)
-	file := filepath.Join(b.Dir(), FileList)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for want, change := range map[string][2]string{
-		"unknown field":           {`"items"`, `"item"`},
-		`its format is "x"`:       {format, "x"},
-		"after its end":           {"\n}\n", "\n}{}\n"},
-		"is there twice":          {`"name": "systemd"`, `"name": "libc6"`},
-		"not in order":            {`"name": "systemd"`, `"name": "a"`},
-		"is no name of a package": {`"name": "systemd"`, `"name": "../x"`},
-	} {
-		changed := strings.ReplaceAll(string(text), change[0], change[1])
-		if want == "is there twice" {
-			changed = strings.ReplaceAll(changed, "main/systemd", "main/libc6")
-		}
-		if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Open(b.Dir()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q, got %v", want, err)
-		}
-	}
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(b.Dir()); !errors.Is(err, ErrNone) {
-		t.Errorf("without a list: %v", err)
-	}
-}
-
-func TestFullDiskLeavesNothing(t *testing.T) {
-	dir := t.TempDir()
-	w, err := Create(filepath.Join(dir, "bundle"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := &full{left: 3000}
-	w.stage.through = func(to io.Writer) io.Writer { disk.to = to; return disk }
-	var failed error
-	for name, text := range sample(t).files {
-		if _, err := w.AddFile(sample(t).item(name), strings.NewReader(text)); err != nil {
-			failed = err
-			if !strings.Contains(err.Error(), name) {
-				t.Errorf("the error doesn't name %s: %v", name, err)
-			}
-		}
-	}
-	if !errors.Is(failed, syscall.ENOSPC) {
-		t.Errorf("got %v, want ENOSPC", failed)
-	}
-	if _, err := w.Commit(nil); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("commit: %v", err)
-	}
-	w.Close()
-	empty(t, dir)
 }

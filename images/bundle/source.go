@@ -48,10 +48,10 @@ func (g *Gone) Error() string {
 
 // Progress tells how far some work has come.
 type Progress struct {
-	Doing string // "fetch", "read"
-	Item  string // what was done last, for people
-	Done  int64  // bytes of all items so far
-	Total int64  // bytes of all items; those that a layer of an image has are not counted
+	Doing   string // "fetch", "read", "write"
+	Item    string // what is or was worked on last, for people
+	Bytes   int64  // so far
+	OfBytes int64  // in all; 0 when that isn't known
 }
 
 // parallel is how many items are fetched at once.
@@ -76,9 +76,8 @@ func Resolve(ctx context.Context, sources []Source) ([]Item, error) {
 // their sources are named by the error; any other error ends the work at once.
 // tell may be nil.
 func Fill(ctx context.Context, w *Writer, items []Item, sources []Source, tell func(Progress)) error {
-	f := filler{to: w, sources: sources, tell: tell, doing: Progress{Doing: "fetch"}}
+	f := filler{to: w, sources: sources, progress: meter{tell: tell, now: Progress{Doing: "fetch"}}}
 	for _, i := range items {
-		f.doing.Total += i.Size
 		if !slices.ContainsFunc(sources, func(s Source) bool { return s.Has(i) }) {
 			f.failed = append(f.failed, fmt.Errorf("%s: nothing here can fetch it from %s", i, i.Source))
 		}
@@ -93,14 +92,18 @@ func Fill(ctx context.Context, w *Writer, items []Item, sources []Source, tell f
 type filler struct {
 	to      *Writer
 	sources []Source
-	tell    func(Progress)
 
-	mu     sync.Mutex
-	doing  Progress
-	failed []error
+	mu       sync.Mutex
+	progress meter
+	failed   []error
 }
 
 func (f *filler) all(ctx context.Context, items []Item) error {
+	f.to.stage.wrote = func(n int) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.progress.add(n)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	next := make(chan Item)
@@ -138,11 +141,7 @@ func (f *filler) done(i Item, err error, ended bool, cancel func()) {
 	defer f.mu.Unlock()
 	switch {
 	case err == nil:
-		f.doing.Item = i.String()
-		f.doing.Done += i.Size
-		if f.tell != nil {
-			f.tell(f.doing)
-		}
+		f.progress.item(i.String())
 	case ended && errors.Is(err, context.Canceled):
 	default:
 		f.failed = append(f.failed, err)

@@ -19,6 +19,7 @@ type stage struct {
 	dir, final string
 	lock       *os.File
 	through    func(io.Writer) io.Writer // what blobs are written through; tests fill the disk here
+	wrote      func(n int)               // counts what is written to blobs; called from several goroutines
 }
 
 // newStage makes the scratch directory of a bundle that shall be at final, where
@@ -29,7 +30,7 @@ func newStage(final string) (*stage, error) {
 		return nil, err
 	}
 	if _, err := os.Lstat(final); err == nil {
-		return nil, fmt.Errorf("%s is there already: remove it, or name another place", final)
+		return nil, fmt.Errorf("%s: %w: remove it, or name another place", final, fs.ErrExist)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func lockedDir(pattern, final string) (*stage, error) {
 	if err != nil || lock == nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	s := &stage{dir: dir, final: final, lock: lock, through: func(w io.Writer) io.Writer { return w }}
+	s := &stage{dir: dir, final: final, lock: lock, through: func(w io.Writer) io.Writer { return w }, wrote: func(int) {}}
 	if err := errors.Join(os.Chmod(dir, 0o755), os.MkdirAll(filepath.Join(dir, dirBlobs), 0o755)); err != nil {
 		s.discard()
 		return nil, err
@@ -137,7 +138,7 @@ func (s *stage) blob(r io.Reader, want Digest, size int64) (Digest, int64, error
 	if size >= 0 {
 		r = io.LimitReader(r, size+1) // what is too long is not written to its end
 	}
-	n, err := io.Copy(io.MultiWriter(s.through(f), sum), r)
+	n, err := io.CopyBuffer(io.MultiWriter(counted{s.through(f), s.wrote}, sum), r, make([]byte, 256<<10))
 	got := digestOf(sum.Sum(nil))
 	switch {
 	case err != nil:
@@ -153,6 +154,19 @@ func (s *stage) blob(r io.Reader, want Digest, size int64) (Digest, int64, error
 		return "", n, err
 	}
 	return got, n, os.Rename(f.Name(), filepath.Join(s.dir, dirBlobs, got.Hex()))
+}
+
+// counted is a writer that counts.
+type counted struct {
+	to    io.Writer
+	wrote func(n int)
+}
+
+// Write implements io.Writer.
+func (c counted) Write(p []byte) (int, error) {
+	n, err := c.to.Write(p)
+	c.wrote(n)
+	return n, err
 }
 
 // Mismatch says that content has another digest than it should have.
@@ -180,7 +194,11 @@ func (s *stage) publish() error {
 	if err := unix.Syncfs(int(s.lock.Fd())); err != nil {
 		return fmt.Errorf("write %s to the disk: %w", s.dir, err)
 	}
-	if err := os.Rename(s.dir, s.final); err != nil {
+	err := os.Rename(s.dir, s.final)
+	if errors.Is(err, syscall.ENOTEMPTY) {
+		err = fmt.Errorf("%s: %w: somebody else made it meanwhile", s.final, fs.ErrExist)
+	}
+	if err != nil {
 		return err
 	}
 	parent, err := os.Open(filepath.Dir(s.final))
