@@ -26,7 +26,7 @@ const (
 	programEdition   = 1
 	containerEdition = 2
 	dataEdition      = 4
-	imageEdition     = 3
+	imageEdition     = 4
 )
 
 // builder is one build: what is wanted, from what, where to.

@@ -19,17 +19,6 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/initrd"
 )
 
-// KernelLine is what the installed system's boot loader gives the kernel. The
-// last console is the one that /init and systemd write to: the serial line,
-// which is captured. No secret is ever on it.
-const KernelLine = "ra2.mode=boot ra2.root=PARTLABEL=ra2-root console=tty0 console=ttyS0,115200"
-
-const loaderConf = "default ra2.conf\ntimeout 0\neditor no\n"
-
-const loaderEntry = "title ra2\nlinux /ra2/kernel\ninitrd /ra2/initrd\noptions " + KernelLine + "\n"
-
-const syslinuxConf = "SERIAL 0 115200\nPROMPT 0\nTIMEOUT 1\nDEFAULT ra2\nLABEL ra2\n  LINUX /ra2/kernel\n  INITRD /ra2/initrd\n  APPEND " + KernelLine + "\n"
-
 // image puts the disk together and publishes it under its digest.
 func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
 	scratch, err := b.cache.scratch("image")
@@ -114,41 +103,55 @@ func (b *builder) boot(p pieces, root, out string, m *Manifest) error {
 	return err
 }
 
-// disk makes the file systems in work and the compressed disk in out.
+// disk makes the file systems in work and the compressed disk in out. The root
+// comes first: its hash is on the kernel line, which the system partition holds.
 func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manifest) error {
-	esp := map[string]string{
-		"/EFI/BOOT/BOOTX64.EFI": filepath.Join(p.loaders, "usr/lib/systemd/boot/efi/systemd-bootx64.efi"),
-		"/ra2/kernel":           filepath.Join(out, FileKernel),
-		"/ra2/initrd":           filepath.Join(out, FileInitrd),
-	}
-	for name, text := range map[string]string{"/loader/loader.conf": loaderConf, "/loader/entries/ra2.conf": loaderEntry, "/syslinux.cfg": syslinuxConf} {
-		esp[name] = filepath.Join(work, filepath.Base(name))
-		if err := os.WriteFile(esp[name], []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
 	parts := disk.Parts{
 		Seed:     b.inputs,
 		BootCode: filepath.Join(p.loaders, "usr/lib/syslinux/mbr/gptmbr.bin"),
 		ESP:      filepath.Join(work, "esp.fat"),
 		Root:     filepath.Join(work, "root.erofs"),
+		Verity:   filepath.Join(work, "root.verity"),
 		Data:     filepath.Join(p.data, "data.ext4"),
 	}
 	if err := disk.Erofs(ctx, parts.Root, b.inputs, filepath.Join(work, "root")); err != nil {
 		return err
 	}
+	var err error
+	if parts.RootHash, err = disk.Verity(parts.Verity, b.inputs, parts.Root); err != nil {
+		return err
+	}
+	m.RootHash, m.KernelLine = parts.RootHash, KernelLine(parts.RootHash)
+	esp, err := loaderFilesOf(m.KernelLine, work)
+	if err != nil {
+		return err
+	}
+	esp["/EFI/BOOT/BOOTX64.EFI"] = filepath.Join(p.loaders, "usr/lib/systemd/boot/efi/systemd-bootx64.efi")
+	esp["/ra2/kernel"], esp["/ra2/initrd"] = filepath.Join(out, FileKernel), filepath.Join(out, FileInitrd)
 	if err := disk.ESP(ctx, parts.ESP, b.inputs, esp); err != nil {
 		return err
 	}
-	m.Parts = map[string]string{}
-	for name, file := range map[string]string{disk.NameESP: parts.ESP, disk.NameRoot: parts.Root, disk.NameData: parts.Data} {
+	if err := measure(parts, m); err != nil {
+		return err
+	}
+	return compress(filepath.Join(out, FileImage), parts, m)
+}
+
+// measure notes the digest and the size of each partition.
+func measure(parts disk.Parts, m *Manifest) error {
+	m.Parts, m.PartBytes = map[string]string{}, map[string]int64{}
+	for name, file := range map[string]string{disk.NameESP: parts.ESP, disk.NameRoot: parts.Root, disk.NameVerity: parts.Verity, disk.NameData: parts.Data} {
 		digest, err := digestFile(file)
 		if err != nil {
 			return err
 		}
-		m.Parts[name] = digest
+		info, err := os.Stat(file)
+		if err != nil {
+			return err
+		}
+		m.Parts[name], m.PartBytes[name] = digest, info.Size()
 	}
-	return compress(filepath.Join(out, FileImage), parts, m)
+	return nil
 }
 
 // compress writes the disk through both digests and zstd in one pass; the raw

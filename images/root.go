@@ -53,7 +53,7 @@ func masked() []string {
 
 // links are the symbolic links of a root: units to start, and the target.
 func links(kubernetes bool) map[string]string {
-	units := []string{"systemd-networkd.service", "chrony.service", "ra2-node.service"}
+	units := []string{"systemd-networkd.service", "chrony.service", "ra2-node.service", "ra2-watch.service"}
 	if kubernetes {
 		units = append(units, "containerd.service", "kubelet.service", "keepalived.service")
 	}

@@ -38,7 +38,11 @@ type Manifest struct {
 	Inputs            string   `json:"inputs"`            // digest of all that the image was built from
 	Dir               string   `json:"-"`                 // folder of the files
 
-	Parts map[string]string `json:"parts"` // name of a partition to the sha256 of its content, in hex
+	Parts     map[string]string `json:"parts"`     // name of a partition to the sha256 of its content, in hex
+	PartBytes map[string]int64  `json:"partBytes"` // name of a partition to the size of its content
+
+	RootHash   string `json:"rootHash"`   // dm-verity root hash of the root partition, hex
+	KernelLine string `json:"kernelLine"` // that starts it, see the function KernelLine
 }
 
 // Names of the files in an image's folder.

@@ -112,6 +112,6 @@ func (f imageFiles) install(disk, kernelLine string) templates.Install {
 	return templates.Install{
 		Disk: disk, Image: f.digest(), Bytes: f.manifest.RawBytes,
 		ImageURL: agent.ImagePath(f.digest()), KernelURL: agent.KernelPath(f.digest()), InitrdURL: agent.InitrdPath(f.digest()),
-		KernelDigest: named(f.manifest.KernelDigest), InitrdDigest: named(f.manifest.InitrdDigest), KernelLine: strings.TrimSpace(images.KernelLine + " " + kernelLine),
+		KernelDigest: named(f.manifest.KernelDigest), InitrdDigest: named(f.manifest.InitrdDigest), KernelLine: strings.TrimSpace(f.manifest.KernelLine + " " + kernelLine),
 	}
 }

@@ -1,7 +1,7 @@
 // Package disk puts a disk image together without mounting anything: a GPT of
 // its own, a FAT system partition with boot loaders for UEFI (systemd-boot)
 // and BIOS (syslinux), the empty configuration partition, the read-only root
-// (erofs) and the data partition (ext4).
+// (erofs) with its hash tree (dm-verity), and the data partition (ext4).
 package disk
 
 import (
@@ -16,6 +16,7 @@ const (
 	NameESP    = "ra2-esp"
 	NameConfig = "ra2-config"
 	NameRoot   = "ra2-root"
+	NameVerity = "ra2-verity"
 	NameData   = "ra2-data"
 )
 
@@ -28,6 +29,8 @@ type Parts struct {
 	BootCode string // gptmbr.bin of syslinux
 	ESP      string // FAT file system
 	Root     string // erofs
+	Verity   string // hash tree of Root, see Verity
+	RootHash string // of the tree, hex
 	Data     string // ext4; last, so that the installer can grow it
 }
 
@@ -72,10 +75,15 @@ func Write(w io.Writer, p Parts) (int64, error) {
 }
 
 func (p Parts) layout() ([]part, uint64, error) {
+	rootID, treeID, err := verityIDs(p.RootHash)
+	if err != nil {
+		return nil, 0, err
+	}
 	parts := []part{
 		{Extent: Extent{Name: NameESP, Type: typeESP(), Attributes: LegacyBoot}, file: p.ESP},
 		{Extent: Extent{Name: NameConfig, Type: typeData()}, size: configBytes},
-		{Extent: Extent{Name: NameRoot, Type: typeData()}, file: p.Root},
+		{Extent: Extent{Name: NameRoot, Type: typeRoot(), ID: rootID, Attributes: readOnly}, file: p.Root},
+		{Extent: Extent{Name: NameVerity, Type: typeVerity(), ID: treeID, Attributes: readOnly}, file: p.Verity},
 		{Extent: Extent{Name: NameData, Type: typeData()}, file: p.Data},
 	}
 	sizes := make([]int64, len(parts))
@@ -91,7 +99,9 @@ func (p Parts) layout() ([]part, uint64, error) {
 	}
 	first, sectors := place(sizes)
 	for i := range parts {
-		parts[i].ID = NewGUID(p.Seed, parts[i].Name)
+		if parts[i].ID == (GUID{}) {
+			parts[i].ID = NewGUID(p.Seed, parts[i].Name)
+		}
 		parts[i].First = first[i]
 		parts[i].Last = first[i] + roundUp(uint64(sizes[i]), align*Sector)/Sector - 1
 	}

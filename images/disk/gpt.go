@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"unicode/utf16"
 )
 
@@ -27,6 +29,10 @@ const (
 // looks for: "Legacy BIOS Bootable" (UEFI 2.10, table 5.8, bit 2).
 const LegacyBoot uint64 = 1 << 2
 
+// readOnly is the attribute of a partition that is never mounted for writing
+// (Discoverable Partitions Specification, bit 60).
+const readOnly uint64 = 1 << 60
+
 // typeESP is the type of an EFI system partition (UEFI 2.10, table 5.7).
 func typeESP() GUID {
 	return GUID{0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b}
@@ -35,6 +41,17 @@ func typeESP() GUID {
 // typeData is the type of Linux file system data, 0fc63daf-8483-4772-8e79-3d69d8477de4.
 func typeData() GUID {
 	return GUID{0xaf, 0x3d, 0xc6, 0x0f, 0x83, 0x84, 0x72, 0x47, 0x8e, 0x79, 0x3d, 0x69, 0xd8, 0x47, 0x7d, 0xe4}
+}
+
+// typeRoot is the type of the root of x86-64, 4f68bce3-e8cd-4db1-96e7-fbcaf984b709,
+// and typeVerity that of its hash tree, 2c7357ed-ebd2-46d9-aec1-23d437ec2bf5
+// (UAPI Group, Discoverable Partitions Specification).
+func typeRoot() GUID {
+	return GUID{0xe3, 0xbc, 0x68, 0x4f, 0xcd, 0xe8, 0xb1, 0x4d, 0x96, 0xe7, 0xfb, 0xca, 0xf9, 0x84, 0xb7, 0x09}
+}
+
+func typeVerity() GUID {
+	return GUID{0xed, 0x57, 0x73, 0x2c, 0xd2, 0xeb, 0xd9, 0x46, 0xae, 0xc1, 0x23, 0xd4, 0x37, 0xec, 0x2b, 0xf5}
 }
 
 // GUID is a GUID in the byte order of the table: the first three groups are
@@ -50,6 +67,25 @@ func NewGUID(seed, name string) GUID {
 	g[7] = g[7]&0x0f | 0x80 // version, in the high byte of the third group
 	g[8] = g[8]&0x3f | 0x80 // variant
 	return g
+}
+
+// verityIDs gives the GUIDs of the root partition and of its hash tree: the two
+// halves of the root hash, so that whoever knows the hash finds both
+// (Discoverable Partitions Specification).
+func verityIDs(rootHash string) (root, tree GUID, err error) {
+	raw, err := hex.DecodeString(rootHash)
+	if err != nil || len(raw) != sha256.Size {
+		return root, tree, fmt.Errorf("%q is not a root hash: 64 hexadecimal digits", rootHash)
+	}
+	return guidOf([16]byte(raw[:16])), guidOf([16]byte(raw[16:])), nil
+}
+
+// guidOf puts the bytes of a UUID (RFC 9562, big endian) in the table's order.
+func guidOf(b [16]byte) GUID {
+	slices.Reverse(b[0:4])
+	slices.Reverse(b[4:6])
+	slices.Reverse(b[6:8])
+	return b
 }
 
 // String gives the text form, lower case.

@@ -15,8 +15,9 @@ import (
 func makeDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	p := Parts{Seed: "test", BootCode: filepath.Join(dir, "boot"), ESP: filepath.Join(dir, "esp"), Root: filepath.Join(dir, "root"), Data: filepath.Join(dir, "data")}
-	for file, size := range map[string]int{p.BootCode: 440, p.ESP: 1 << 20, p.Root: 3<<20 + 5, p.Data: 2 << 20} {
+	p := Parts{Seed: "test", BootCode: filepath.Join(dir, "boot"), ESP: filepath.Join(dir, "esp"), Root: filepath.Join(dir, "root"),
+		Verity: filepath.Join(dir, "verity"), RootHash: strings.Repeat("12345678", 8), Data: filepath.Join(dir, "data")}
+	for file, size := range map[string]int{p.BootCode: 440, p.ESP: 1 << 20, p.Root: 3<<20 + 5, p.Verity: 4096, p.Data: 2 << 20} {
 		if err := os.WriteFile(file, bytes.Repeat([]byte(filepath.Base(file)[:1]), size), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +31,7 @@ func makeDisk(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, _ := out.Stat(); info.Size() != n || n != 10<<20 { // 1 head, 1 esp, 1 config, 4 root, 2 data, 1 tail
+	if info, _ := out.Stat(); info.Size() != n || n != 11<<20 { // 1 head, 1 esp, 1 config, 4 root, 1 verity, 2 data, 1 tail
 		t.Errorf("it says %d bytes and has %d", n, info.Size())
 	}
 	return out.Name()
@@ -52,14 +53,18 @@ func TestAnotherReaderFindsThePartitions(t *testing.T) {
 			names = append(names, p.Name)
 		}
 	}
-	if got := strings.Join(names, " "); got != "ra2-esp ra2-config ra2-root ra2-data" {
+	if got := strings.Join(names, " "); got != "ra2-esp ra2-config ra2-root ra2-verity ra2-data" {
 		t.Errorf("partitions: %s", got)
 	}
 	esp := table.Partitions[0]
 	if esp.Type != gpt.EFISystemPartition || esp.Attributes != LegacyBoot || esp.Start != 2048 {
 		t.Errorf("system partition: %+v", esp)
 	}
-	for name, at := range map[string]int64{"e": 1 << 20, "\x00": 2 << 20, "r": 3 << 20, "d": 7 << 20} {
+	root, tree := table.Partitions[2], table.Partitions[3]
+	if root.Type != gpt.LinuxRootX86_64 || tree.Type != "2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5" || root.GUID != tree.GUID || !strings.EqualFold(root.GUID, "12345678-1234-5678-1234-567812345678") {
+		t.Errorf("root %+v, hash tree %+v", root, tree)
+	}
+	for name, at := range map[string]int64{"e": 1 << 20, "\x00": 2 << 20, "r": 3 << 20, "v": 7 << 20, "d": 8 << 20} {
 		b := make([]byte, 1)
 		if _, err := f.ReadAt(b, at); err != nil || string(b) != name {
 			t.Errorf("at %d: %q, %v", at, b, err)
@@ -100,6 +105,12 @@ func TestGUID(t *testing.T) {
 	}
 	if got := typeData().String(); got != "0fc63daf-8483-4772-8e79-3d69d8477de4" {
 		t.Errorf("Linux data: %s", got)
+	}
+	if got := typeRoot().String(); got != "4f68bce3-e8cd-4db1-96e7-fbcaf984b709" {
+		t.Errorf("root: %s", got)
+	}
+	if got := typeVerity().String(); got != "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5" {
+		t.Errorf("hash tree of the root: %s", got)
 	}
 	a := NewGUID("seed", "a")
 	if a == NewGUID("seed", "b") || a == NewGUID("other", "a") || a != NewGUID("seed", "a") {
