@@ -1,6 +1,6 @@
 // Command ra2-node is the part of ra2-deploy that runs on a host: PID 1 of the
-// initramfs (of the installer and of the installed system), and the service
-// that makes a node of the installed system.
+// initramfs (of the installer and of the installed system), the service that
+// makes a node of the installed system, and the watch of its verified root.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/pid1"
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/say"
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/serve"
+	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/watch"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 )
 
@@ -29,21 +30,23 @@ func main() {
 	case os.Getpid() == 1:
 		pid1.Main(map[string]pid1.Mode{agent.ModeInstall: install.Run, agent.ModeBoot: boot.Run})
 	case len(os.Args) == 2 && os.Args[1] == "serve":
-		os.Exit(service())
+		os.Exit(service("serve", serve.Run))
+	case len(os.Args) == 2 && os.Args[1] == "watch":
+		os.Exit(service("watch", watch.Run))
 	case len(os.Args) == 2 && os.Args[1] == "version":
 		fmt.Println("ra2-node", version())
 	default:
-		fmt.Fprintln(os.Stderr, "usage: ra2-node serve|version; as PID 1 it reads ra2.mode from the kernel line")
+		fmt.Fprintln(os.Stderr, "usage: ra2-node serve|watch|version; as PID 1 it reads ra2.mode from the kernel line")
 		os.Exit(2)
 	}
 }
 
-func service() int {
+func service(name string, run func(context.Context, func(string, ...any)) error) int {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	err := serve.Run(ctx, say.New(os.Stdout).Say)
+	err := run(ctx, say.New(os.Stdout).Say)
 	if err != nil && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, "ra2-node serve:", err)
+		fmt.Fprintln(os.Stderr, "ra2-node "+name+":", err)
 		return 1
 	}
 	return 0

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
@@ -83,9 +85,29 @@ func (i Install) speaks(ctx context.Context, in <-chan Signal, v step.Install, r
 		if s.Hello.Generation != v.Generation {
 			return false, fmt.Errorf("it runs generation %q and was given %q", s.Hello.Generation, v.Generation)
 		}
-		report(step.Event{Mark: step.MarkKernel, Note: "the installed system says hello"})
-		return true, nil
+		return true, started(s.Hello.Root, report)
 	})
+}
+
+// started tells what the installed system says of itself. One whose root is
+// wrong is no node; one whose root nobody verifies is, and that is told.
+func started(root *facts.Root, report step.Reporter) error {
+	note := "the installed system says hello; "
+	switch {
+	case root == nil:
+		note += "it doesn't say whether its root is verified"
+	case root.Verity == facts.RootCorrupt:
+		return fmt.Errorf("its root partition doesn't hold what was written: %s", root.Why)
+	case root.Verity == facts.RootVerified:
+		note += "each block of its root is verified"
+	default:
+		note += "nothing verifies its root: " + root.Why
+	}
+	report(step.Event{Mark: step.MarkKernel, Note: note})
+	if root != nil && len(root.Lacks) > 0 {
+		report(step.Event{Note: "of the kernel line of its class, not in force: " + strings.Join(root.Lacks, "; ")})
+	}
+	return nil
 }
 
 // first matches the first signal of one of these kinds.

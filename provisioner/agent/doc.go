@@ -56,6 +56,7 @@ const (
 	PartESP              = wire.PartESP
 	PartConfig           = wire.PartConfig
 	PartRoot             = wire.PartRoot
+	PartVerity           = wire.PartVerity
 	PartData             = wire.PartData
 	ConfigBytes          = wire.ConfigBytes
 )

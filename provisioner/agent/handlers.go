@@ -95,6 +95,7 @@ func (s *Server) hear(name string, h Hello) {
 	n := s.node(name)
 	n.heard.Heard, n.heard.Stage = s.now(), h.Stage // what its claim told stays
 	n.heard.Image, n.heard.Generation, n.heard.Phase = h.Image, h.Generation, h.Phase
+	n.heard.Root = h.Root
 }
 
 // word returns the word of the node and what is closed when it changes.

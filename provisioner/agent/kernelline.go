@@ -25,7 +25,9 @@ type KernelLine struct {
 	Addresses []netip.Prefix   // ra2.ip: static, one per family
 	Gateways  []netip.Addr     // ra2.gw
 	Root      string           // ra2.root: "PARTLABEL=ra2-root"
+	Verity    string           // ra2.verity: root hash of the root partition (dm-verity), 64 hexadecimal digits
 	Disk      string           // ra2.disk: "serial:<s>" or "wwn:<w>": the disk to write, or to boot when more than one holds a system
+	Kexec     bool             // ra2.kexec=1: ra2-node started this kernel itself, to bring what the class adds into force
 	Retry     time.Duration    // ra2.retry: pause before the reboot that follows a failure; zero is the default
 }
 
@@ -45,7 +47,11 @@ func (k KernelLine) String() string {
 	add("ra2.ip", join(k.Addresses))
 	add("ra2.gw", join(k.Gateways))
 	add("ra2.root", k.Root)
+	add("ra2.verity", k.Verity)
 	add("ra2.disk", k.Disk)
+	if k.Kexec {
+		add("ra2.kexec", "1")
+	}
 	if k.Retry > 0 {
 		add("ra2.retry", k.Retry.String())
 	}
@@ -53,7 +59,8 @@ func (k KernelLine) String() string {
 }
 
 // ParseKernelLine reads the ra2 parameters of a kernel line and skips all
-// others. The last of two equal keys wins, as in the kernel.
+// others. The last of two equal keys wins, as in the kernel; but a second root
+// hash is refused: the first may be the signed one.
 func ParseKernelLine(text string) (KernelLine, error) {
 	var k KernelLine
 	for word := range strings.FieldsSeq(text) {
@@ -80,6 +87,11 @@ func (k *KernelLine) set(key, value string) (err error) {
 		k.Pin = value
 	case "ra2.root":
 		k.Root = value
+	case "ra2.verity":
+		if k.Verity != "" && k.Verity != value {
+			return fmt.Errorf("the line names another root hash, %s, before it", k.Verity)
+		}
+		k.Verity = value
 	case "ra2.disk":
 		k.Disk = value
 	case "ra2.mac":
@@ -88,6 +100,8 @@ func (k *KernelLine) set(key, value string) (err error) {
 		k.Addresses, err = split(value, netip.ParsePrefix)
 	case "ra2.gw":
 		k.Gateways, err = split(value, netip.ParseAddr)
+	case "ra2.kexec":
+		k.Kexec = value == "1"
 	case "ra2.retry":
 		k.Retry, err = time.ParseDuration(value)
 	}

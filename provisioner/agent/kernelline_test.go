@@ -16,6 +16,7 @@ func TestKernelLine(t *testing.T) {
 		MAC:       net.HardwareAddr{0x52, 0x54, 0, 0x17, 0, 0x11},
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.17.0.11/24"), netip.MustParsePrefix("fd00:17::11/64")},
 		Gateways:  []netip.Addr{netip.MustParseAddr("10.17.0.1")}, Retry: 5 * time.Second,
+		Verity: strings.Repeat("a", 64), Kexec: true,
 	}
 	got, err := ParseKernelLine("BOOT_IMAGE=kernel quiet ra2.mode=boot " + want.String() + " console=ttyS0,115200 ra2.unknown")
 	if err != nil {
@@ -29,6 +30,8 @@ func TestKernelLine(t *testing.T) {
 		"ra2.mode=install":             "missing",
 		"ra2.mode=boot ra2.mac=xx":     "ra2.mac=xx",
 		"ra2.mode=boot ra2.ip=1.2.3.4": "ra2.ip=1.2.3.4",
+
+		"ra2.mode=boot ra2.verity=aa ra2.verity=bb": "another root hash, aa",
 	} {
 		if _, err := ParseKernelLine(line); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v should say %q", line, err, says)

@@ -100,11 +100,29 @@ type Agent struct {
 	Image      string    `json:"image,omitempty"` // digest of the image on the disk it runs from
 	Generation string    `json:"generation,omitempty"`
 	Phase      string    `json:"phase,omitempty"`    // the kubeadm phase last done
+	Root       *Root     `json:"root,omitempty"`     // what it says of its root file system; nil when it said nothing
 	Hardware   *Hardware `json:"hardware,omitempty"` // what the machine sees of itself, in this run or in an earlier one; nil when it never told
 	Told       time.Time `json:"told,omitzero"`      // when it told its hardware
 	Serial     string    `json:"serial,omitempty"`   // what it says of itself beside its hardware: the system's serial number
 	UUID       string    `json:"uuid,omitempty"`     // and UUID (SMBIOS type 1)
 }
+
+// Root is what a node says of the system that it started: whether its root file
+// system is verified (ra2.os.001; Linux, admin-guide/device-mapper/verity), and
+// whether its kernel got the line that it should have.
+type Root struct {
+	Verity string `json:"verity"`        // RootVerified, RootUnverified or RootCorrupt
+	Why    string `json:"why,omitempty"` // what keeps it from being verified; which block is wrong
+
+	Lacks []string `json:"lacks,omitempty"` // of the kernel line that the node's class wants: what is not in force, and why
+}
+
+// Words of Root.Verity.
+const (
+	RootVerified   = "on"      // the kernel checks each block that it reads
+	RootUnverified = "absent"  // nothing checks what is read; it may be whole
+	RootCorrupt    = "corrupt" // the kernel read a block that isn't what the image had
+)
 
 // Member is the host as a node of the cluster, from the Kubernetes API.
 type Member struct {

@@ -59,6 +59,7 @@ func (m *maker) replace(n inventory.Node, now facts.Host, firmware map[string]an
 		ID: On(n.Name, "installed"), Host: n.Name, Needs: needs, Why: why, Reaches: m.want.Generations[n.Name],
 		Do: step.Install{
 			Image: m.want.Image, Generation: m.want.Generations[n.Name], Disk: n.Disk.String(), Firmware: firmware,
+			KernelLine: m.want.Cluster.Classes[n.Class].KernelLine(),
 		},
 	})
 }
@@ -88,6 +89,8 @@ func (m *maker) lookInstalled(n inventory.Node, now facts.Host) (view, string) {
 	switch {
 	case last.Status.Open() || last.Status == step.Failed || last.Status == step.Held:
 		return differs, "an earlier run stopped in the middle of writing it"
+	case !now.Agent.Heard.IsZero() && now.Agent.Root != nil && now.Agent.Root.Verity == facts.RootCorrupt:
+		return differs, "its root partition doesn't hold what was written: " + now.Agent.Root.Why
 	case !now.Agent.Heard.IsZero() && now.Agent.Generation == want && now.Agent.Stage == stageNode:
 		return holds, ""
 	case now.Member.Exists && now.Member.Generation == Short(want) && (now.Member.Ready || now.BMC.Power == "On"):

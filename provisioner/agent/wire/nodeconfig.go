@@ -14,6 +14,7 @@ const (
 	PartESP    = "ra2-esp"
 	PartConfig = "ra2-config"
 	PartRoot   = "ra2-root"
+	PartVerity = "ra2-verity" // hash tree of the root
 	PartData   = "ra2-data"
 )
 

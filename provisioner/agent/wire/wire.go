@@ -62,12 +62,13 @@ type Session struct {
 
 // Hello asks for a word.
 type Hello struct {
-	Stage      string    `json:"stage"`
-	Image      string    `json:"image,omitempty"`      // digest of the installed image
-	Generation string    `json:"generation,omitempty"` // of the installed node
-	Phase      string    `json:"phase,omitempty"`      // the kubeadm phase last done
-	Have       string    `json:"have,omitempty"`       // digest of the word that is done: the server waits for another one
-	Clock      time.Time `json:"clock"`
+	Stage      string      `json:"stage"`
+	Image      string      `json:"image,omitempty"`      // digest of the installed image
+	Generation string      `json:"generation,omitempty"` // of the installed node
+	Phase      string      `json:"phase,omitempty"`      // the kubeadm phase last done
+	Root       *facts.Root `json:"root,omitempty"`       // of the installed system: is its root verified
+	Have       string      `json:"have,omitempty"`       // digest of the word that is done: the server waits for another one
+	Clock      time.Time   `json:"clock"`
 }
 
 // Word tells the host what to do. At most one field is set; an empty word

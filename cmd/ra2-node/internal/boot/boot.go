@@ -5,6 +5,7 @@ package boot
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,14 +13,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/host"
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/pid1"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
 
 // Places that the installed system finds its own data at.
 const (
 	NodeFile   = "/run/ra2/node.json" // agent.NodeConfig, mode 0600
+	RootFile   = "/run/ra2/root.json" // facts.Root
+	SelfFile   = "/run/ra2/ra2-node"  // this program, in memory: what tells of a bad disk doesn't live on it
 	DataDir    = "/data"              // the data partition
 	newRoot    = "/sysroot"
 	layersDir  = "/run/ra2/layers" // what is written to overlays, in memory
@@ -35,39 +38,83 @@ func Run(sys *pid1.System) error {
 		return err
 	}
 	sys.Say("this is %s, image %.19s, from disk %s", config.Node, config.Image, disk.name)
-	if err := mountAll(sys, disk); err != nil {
+	err = bringUp(sys, disk, config)
+	if corrupt, ok := errors.AsType[*Corrupt](err); ok {
+		confess(sys, config, corrupt)
+	}
+	return err
+}
+
+// bringUp mounts everything and starts the installed system.
+func bringUp(sys *pid1.System, disk system, config agent.NodeConfig) error {
+	lacks := obeyKernelLine(sys, disk, config.KernelLine)
+	root, err := mountAll(sys, disk)
+	if err != nil {
+		return err
+	}
+	root.Lacks = lacks
+	if err := WriteRoot(root); err != nil {
+		return err
+	}
+	if err := keepSelf(); err != nil {
 		return err
 	}
 	if err := layAll(newRoot, config); err != nil {
 		return fmt.Errorf("lay the node's own files: %w", err)
 	}
-	if err := keepConfig(config); err != nil {
+	if err := keep(NodeFile, config); err != nil {
 		return err
-	}
-	late, missing := kernelLine(host.Root("/"), config.KernelLine)
-	for _, word := range late {
-		sys.Say("kernel line: %s is in force from now on", word)
-	}
-	for _, word := range missing {
-		sys.Say("kernel line: %s is not in force; it is after a network boot", word)
 	}
 	if err := unix.Sethostname([]byte(config.Node)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
 	sys.Say("starting %s", systemInit)
-	return switchRoot(newRoot, systemInit)
+	return whole(switchRoot(newRoot, systemInit))
 }
 
-// keepConfig gives the node's service its configuration: in memory, for root.
-func keepConfig(c agent.NodeConfig) error {
-	text, err := json.Marshal(c)
+// keep gives the node's services what the boot knows: in memory, for root.
+func keep(path string, v any) error {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(NodeFile), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(NodeFile, text, 0o600)
+	return os.WriteFile(path, text, 0o600)
+}
+
+// keepSelf copies this program to memory.
+func keepSelf() error {
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return fmt.Errorf("copy ra2-node to memory: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(SelfFile), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(SelfFile, self, 0o700)
+}
+
+// ReadRoot reads what is known of the root: by the boot, and by the watch.
+func ReadRoot() (*facts.Root, error) {
+	text, err := os.ReadFile(RootFile)
+	if err != nil {
+		return nil, fmt.Errorf("read what is known of the root: %w", err)
+	}
+	root := new(facts.Root)
+	if err := json.Unmarshal(text, root); err != nil {
+		return nil, fmt.Errorf("read what is known of the root: %s: %w", RootFile, err)
+	}
+	return root, nil
+}
+
+// WriteRoot replaces it, whole.
+func WriteRoot(root facts.Root) error {
+	if err := keep(RootFile+".new", root); err != nil {
+		return err
+	}
+	return os.Rename(RootFile+".new", RootFile)
 }
 
 // ReadConfig reads what the boot kept for the node's service.

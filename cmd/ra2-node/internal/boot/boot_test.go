@@ -10,6 +10,7 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/host"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
 
 func lay(t *testing.T, files map[string]string) string {
@@ -30,7 +31,7 @@ func lay(t *testing.T, files map[string]string) string {
 // disk is what sysfs and /dev show of an installed disk.
 func disk(files map[string]string, name, serial string) {
 	files["sys/block/"+name+"/size"], files["sys/block/"+name+"/serial"] = "2048\n", serial+"\n"
-	for i, part := range []string{agent.PartESP, agent.PartConfig, agent.PartRoot, agent.PartData} {
+	for i, part := range []string{agent.PartESP, agent.PartConfig, agent.PartRoot, agent.PartVerity, agent.PartData} {
 		dev := name + string(rune('1'+i))
 		files["sys/block/"+name+"/"+dev+"/uevent"] = "MAJOR=254\nDEVNAME=" + dev + "\nDEVTYPE=partition\nPARTNAME=" + part + "\n"
 		files["dev/"+dev] = ""
@@ -45,7 +46,7 @@ func TestPick(t *testing.T) {
 	disk(files, "vda", "A")
 	root := lay(t, files)
 	s, err := pick(host.Root(root), "")
-	if err != nil || s.root != filepath.Join(root, "dev/vda3") || s.config != filepath.Join(root, "dev/vda2") || s.data != filepath.Join(root, "dev/vda4") {
+	if err != nil || s.root != filepath.Join(root, "dev/vda3") || s.config != filepath.Join(root, "dev/vda2") || s.tree != filepath.Join(root, "dev/vda4") || s.data != filepath.Join(root, "dev/vda5") || s.esp != filepath.Join(root, "dev/vda1") {
 		t.Errorf("%+v, %v", s, err)
 	}
 	disk(files, "vdc", "C")
@@ -99,20 +100,49 @@ func TestFiles(t *testing.T) {
 
 func TestKernelLine(t *testing.T) {
 	const pages = "sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
-	root := lay(t, map[string]string{"proc/cmdline": "quiet intel_iommu=on\n", pages: "0\n"})
-	late, missing := kernelLine(host.Root(root), "intel_iommu=on hugepagesz=1G hugepages=4 isolcpus=2-3")
-	if len(missing) != 1 || missing[0] != "isolcpus=2-3" || len(late) != 1 || late[0] != "hugepages=4 of 1G" {
-		t.Errorf("late %q, missing %q", late, missing)
+	const line = "BOOT_IMAGE=kernel initrd=\\ra2\\initrd ra2.mode=boot ra2.verity=ab quiet iommu=pt\n"
+	const wanted = "iommu=pt hugepagesz=1G hugepages=4 isolcpus=2-3"
+	root := lay(t, map[string]string{pages: "0\n"})
+	late, short := reserve(host.Root(root), line, wanted)
+	if len(short) != 0 || len(late) != 1 || late[0] != "hugepages=4 of 1G" {
+		t.Errorf("late %q, short %q", late, short)
 	}
 	if got, _ := os.ReadFile(filepath.Join(root, pages)); string(got) != "4" {
 		t.Errorf("pages %q", got)
+	}
+	if got := absent(line, wanted); len(got) != 1 || got[0] != "isolcpus=2-3" {
+		t.Errorf("absent %q", got)
+	}
+	next := withClass(line, wanted)
+	if want := "ra2.mode=boot ra2.verity=ab quiet ra2.kexec=1 iommu=pt hugepagesz=1G hugepages=4 isolcpus=2-3"; next != want {
+		t.Errorf("the next kernel gets\n%s\nand should get\n%s", next, want)
+	}
+	if got := absent(next, wanted); len(got) != 0 {
+		t.Errorf("the next kernel still lacks %q", got)
+	}
+	if late, short := reserve(host.Root(root), next, wanted); len(late)+len(short) != 0 {
+		t.Errorf("the next kernel reserves huge pages by itself: late %q, short %q", late, short)
+	}
+}
+
+// A root is verified only where this machine's own kernel does it.
+func TestUnverified(t *testing.T) {
+	for _, c := range []struct{ hash, container, verity, why string }{
+		{"ab", "", facts.RootVerified, ""},
+		{"", "", facts.RootUnverified, "names no root hash"},
+		{"ab", "ra2-lab", facts.RootUnverified, "container machine (ra2-lab)"},
+		{"", "ra2-lab", facts.RootUnverified, "container machine"},
+	} {
+		if got := unverified(c.hash, c.container); got.Verity != c.verity || !strings.Contains(got.Why, c.why) {
+			t.Errorf("%+v: %+v", c, got)
+		}
 	}
 }
 
 // A kernel that has fewer pages than asked for takes the number all the same;
 // the FIFO stands for its file: what is read is not what was written.
 func TestFewerPages(t *testing.T) {
-	root := lay(t, map[string]string{"proc/cmdline": "quiet\n", "sys/kernel/mm/hugepages/hugepages-2048kB/x": ""})
+	root := lay(t, map[string]string{"sys/kernel/mm/hugepages/hugepages-2048kB/x": ""})
 	path := filepath.Join(root, "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
@@ -122,7 +152,7 @@ func TestFewerPages(t *testing.T) {
 			_ = os.WriteFile(path, []byte("3\n"), 0)
 		}
 	}()
-	late, missing := kernelLine(host.Root(root), "hugepagesz=2M hugepages=64")
+	late, missing := reserve(host.Root(root), "quiet", "hugepagesz=2M hugepages=64")
 	if len(late) != 0 || len(missing) != 1 || missing[0] != "hugepages=64 (3 of 64 huge pages of 2M are reserved)" {
 		t.Errorf("late %q, missing %q", late, missing)
 	}

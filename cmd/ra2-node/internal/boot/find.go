@@ -18,6 +18,7 @@ import (
 type system struct {
 	name               string // "vda"
 	config, root, data string // device nodes
+	tree, esp          string // empty when the disk has none
 }
 
 // find waits for the disk of the installed system and reads the node's
@@ -85,6 +86,10 @@ func systems(root string) []system {
 				s.config = node
 			case agent.PartRoot:
 				s.root = node
+			case agent.PartESP:
+				s.esp = node
+			case agent.PartVerity:
+				s.tree = node
 			case agent.PartData:
 				s.data = node
 			}

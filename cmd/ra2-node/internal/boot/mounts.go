@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/pid1"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 )
 
 // layered are folders of the image that programs write to: what they write is
@@ -34,24 +35,23 @@ func kept() []bind {
 	}
 }
 
-func mountAll(sys *pid1.System, s system) error {
-	if err := os.MkdirAll(newRoot, 0o755); err != nil {
-		return err
-	}
-	if err := unix.Mount(s.root, newRoot, "erofs", unix.MS_RDONLY, ""); err != nil {
-		return fmt.Errorf("mount the root %s (erofs): %w", s.root, err)
+// mountAll mounts the root, what lies over it and the data partition.
+func mountAll(sys *pid1.System, s system) (facts.Root, error) {
+	root, err := mountRoot(sys, s)
+	if err != nil {
+		return root, err
 	}
 	if err := layers(newRoot, layersDir); err != nil {
-		return err
+		return root, whole(err)
 	}
 	if err := growData(sys.Reaper, newRoot, s.data); err != nil {
 		sys.Say("grow the data partition: %v; going on with its old size", err)
 	}
 	data := filepath.Join(newRoot, DataDir)
 	if err := unix.Mount(s.data, data, "ext4", unix.MS_NODEV|unix.MS_NOATIME, ""); err != nil {
-		return fmt.Errorf("mount the data partition %s (ext4): %w", s.data, err)
+		return root, fmt.Errorf("mount the data partition %s (ext4): %w", s.data, err)
 	}
-	return binds(newRoot, data)
+	return root, whole(binds(newRoot, data))
 }
 
 // layers puts a layer in memory over each folder that is written to.

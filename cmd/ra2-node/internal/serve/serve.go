@@ -15,6 +15,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/boot"
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/pid1"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
@@ -58,6 +59,7 @@ type Service struct {
 	Run     Runner
 	Root    string // where files are laid, "/"
 	Kubelet func(ctx context.Context) bool
+	Boot    func() *facts.Root // what is known of the root file system; nil when nothing is
 	// Interface names the NIC with this MAC.
 	Interface func(mac string) (string, error)
 	Pause     time.Duration // after a failure
@@ -86,8 +88,20 @@ func Run(ctx context.Context, say func(string, ...any)) error {
 			say("clock moved by %s to that of the provisioner", d.Round(time.Second))
 		}
 	}
-	s := &Service{Config: config, Words: client, State: state, Say: say, Run: execute, Root: "/", Kubelet: kubeletAnswers, Interface: interfaceOf, Pause: pauseAfterFailure}
+	s := &Service{Config: config, Words: client, State: state, Say: say, Run: execute, Root: "/", Kubelet: kubeletAnswers, Boot: rootOf(say), Interface: interfaceOf, Pause: pauseAfterFailure}
 	return s.Serve(ctx)
+}
+
+// rootOf reads what is known of the root each time: the watch may have found
+// something since.
+func rootOf(say func(string, ...any)) func() *facts.Root {
+	return func() *facts.Root {
+		root, err := boot.ReadRoot()
+		if err != nil {
+			say("%v", err)
+		}
+		return root
+	}
 }
 
 // Serve asks for words until the last one, Done. A provisioner that doesn't
@@ -130,7 +144,7 @@ func (s *Service) ask(ctx context.Context) (agent.Word, error) {
 		s.out.drain(ctx) // the provisioner hears of the end before the next hello
 		word, err := s.Words.Word(ctx, agent.Hello{
 			Stage: agent.StageNode, Image: s.Config.Image, Generation: s.Config.Generation,
-			Phase: s.State.Last(), Have: s.State.Have, Clock: time.Now(),
+			Phase: s.State.Last(), Have: s.State.Have, Root: s.Boot(), Clock: time.Now(),
 		})
 		if err == nil {
 			return word, nil

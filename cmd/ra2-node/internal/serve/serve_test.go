@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/step"
 )
 
@@ -104,7 +105,7 @@ func (n *node) boot(t *testing.T) error {
 	n.kill = cancel
 	s := &Service{
 		Config: agent.NodeConfig{Node: "cp-a", Image: "sha256:i", Generation: "sha256:g"}, Words: n.site, State: state, Run: n.run, Root: n.dir,
-		Say: func(string, ...any) {}, Kubelet: func(context.Context) bool { return true }, Pause: 20 * time.Second,
+		Say: func(string, ...any) {}, Kubelet: func(context.Context) bool { return true }, Boot: func() *facts.Root { return &facts.Root{Verity: facts.RootVerified} }, Pause: 20 * time.Second,
 		Interface: func(string) (string, error) { return "eno1", nil },
 	}
 	return s.Serve(ctx)
@@ -152,7 +153,7 @@ func TestPhases(t *testing.T) {
 			}
 		}
 		last := n.hellos[len(n.hellos)-1]
-		if last.Phase != "b" || last.Image != "sha256:i" || last.Generation != "sha256:g" {
+		if last.Phase != "b" || last.Image != "sha256:i" || last.Generation != "sha256:g" || last.Root == nil || last.Root.Verity != facts.RootVerified {
 			t.Errorf("hello %+v", last)
 		}
 		asked := len(n.hellos)
