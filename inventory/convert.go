@@ -148,6 +148,7 @@ func (c *converter) classes(written map[string]v1alpha1.Class) map[string]Class 
 			Profile:   or(class.Profile, "basic"),
 			BIOS:      c.bios(path+".bios", class.BIOS),
 			HugePages: class.HugePages,
+			Reserved:  c.cpus(path+".reservedCPUs", class.Reserved),
 			Edge:      class.Edge,
 		}
 	}
@@ -167,6 +168,22 @@ func (c *converter) bios(path string, b v1alpha1.BIOS) BIOS {
 		SMT: enabled(b.SMT), SRIOV: enabled(b.SRIOV), IOMMU: enabled(b.IOMMU), Turbo: enabled(b.Turbo), CStates: enabled(b.CStates),
 		NUMAPerSocket: b.NUMAPerSocket, PowerProfile: b.PowerProfile, BootMode: b.BootMode, Attributes: b.Attributes,
 	}
+}
+
+// cpus converts the reserved processors. Two threads are RA2's least.
+func (c *converter) cpus(path, text string) CPUs {
+	if text == "" || c.broken[path] {
+		return ""
+	}
+	list, err := ParseCPUs(text)
+	if err != nil {
+		c.say(path, err.Error(), "write numbers and ranges of CPUs, like 0-1,32-33")
+		return ""
+	}
+	if count, _ := list.Count(); count < 2 {
+		c.say(path, "holds one CPU", "write both threads of one core at least (ra2.k8s.008), as /sys/devices/system/cpu/cpu0/topology/thread_siblings_list tells them")
+	}
+	return list
 }
 
 // enabled returns nil for a setting that the user left out.

@@ -9,7 +9,8 @@ import (
 
 // Generation returns "sha256:<hex>" over all that determines the installed
 // node: two equal generations are the same node, a new one means the node is
-// replaced. Left out is what doesn't reach the disk: how the BMC is reached,
+// replaced. What a version of ra2-deploy makes of it (the kernel line of a class,
+// for one) comes with the image, which holds ra2-node. Left out is what doesn't reach the disk: how the BMC is reached,
 // the boot method, the chassis serial and waivers.
 func Generation(cluster Cluster, node Node, imageDigest string) string {
 	type determines struct {

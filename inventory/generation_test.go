@@ -41,6 +41,11 @@ func TestGeneration(t *testing.T) {
 		"firmware": func(c *inventory.Cluster, n *inventory.Node) {
 			c.Classes[n.Class] = inventory.Class{BIOS: inventory.BIOS{SMT: &on}}
 		},
+		"reserved CPUs": func(c *inventory.Cluster, n *inventory.Node) {
+			class := c.Classes[n.Class]
+			class.Reserved = "0-1"
+			c.Classes[n.Class] = class
+		},
 		"huge pages": func(c *inventory.Cluster, n *inventory.Node) { c.Classes[n.Class].HugePages["1Gi"] = 1 },
 	} {
 		got := of(change)

@@ -70,7 +70,8 @@ type Class struct {
 	Profile   string // "basic" or "high-performance"
 	BIOS      BIOS
 	HugePages map[string]int // "2Mi", "1Gi" to a number of pages
-	Edge      bool           `json:"-"` // judged by the minimums of the edge (ra2.ch.008); it doesn't reach the disk, so no generation holds it
+	Reserved  CPUs           `json:",omitempty"` // that stay with the system and Kubernetes (ra2.k8s.008); empty is "none"
+	Edge      bool           `json:"-"`          // judged by the minimums of the edge (ra2.ch.008); it doesn't reach the disk, so no generation holds it
 }
 
 // BIOS is what a class wants of the firmware, in neutral words; nil is

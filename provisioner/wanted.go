@@ -128,7 +128,7 @@ func (r *Run) workflow(files imageFiles) func(string, step.Install) (agent.Insta
 		if !ok {
 			return agent.Install{}, noNode(node)
 		}
-		actions, err := templates.InstallActions(files.install(v.Disk, r.want.Classes[n.Class].KernelLine()))
+		actions, err := templates.InstallActions(files.install(v.Disk, v.KernelLine))
 		return agent.Install{Actions: actions, Config: r.nodeConfig(n, v)}, err
 	}
 }
@@ -140,7 +140,7 @@ func (r *Run) nodeConfig(n inventory.Node, v step.Install) agent.NodeConfig {
 	c := agent.NodeConfig{
 		Node: n.Name, Image: v.Image, Generation: v.Generation, MAC: n.Boot.MAC, ControlPlane: n.ControlPlane,
 		Addresses: texts(n.Addresses), Gateways: texts(p.Gateways), DNS: texts(p.DNS), NTP: texts(p.NTP),
-		Server: r.servers.url, Pin: r.servers.pin, KernelLine: r.want.Classes[n.Class].KernelLine(), Hosts: map[string]string{},
+		Server: r.servers.url, Pin: r.servers.pin, KernelLine: v.KernelLine, Hosts: map[string]string{},
 	}
 	for _, vip := range r.want.Kubernetes.Endpoint.VIPs {
 		c.Hosts[vip.String()] = r.want.Kubernetes.Endpoint.Host

@@ -79,6 +79,7 @@ type Class struct {
 	Profile   string         `json:"profile,omitempty" jsonschema:"enum=basic,enum=high-performance,default=basic" jsonschema_description:"RA2 node profile."`
 	BIOS      BIOS           `json:"bios,omitempty"`
 	HugePages map[string]int `json:"hugepages,omitempty" jsonschema_description:"Number of huge pages by size: 2Mi, 1Gi."`
+	Reserved  string         `json:"reservedCPUs,omitempty" jsonschema:"pattern=^[0-9]+(-[0-9]+)?(\\,[0-9]+(-[0-9]+)?)*$" jsonschema_description:"CPUs that stay with the system and Kubernetes, like 0-1: the two threads of one core at least (ra2.k8s.008). With profile high-performance all others are isolated."`
 	Edge      bool           `json:"edge,omitempty" jsonschema_description:"true: hosts of an edge site, which may have one socket and fewer cores (the edge table behind ra2.ch.008)."`
 }
 

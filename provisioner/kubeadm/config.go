@@ -105,13 +105,14 @@ func registration(in Input) v1beta4.NodeRegistrationOptions {
 	if in.Node.Zone != "" {
 		labels += "," + LabelZone + "=" + in.Node.Zone
 	}
+	args := []v1beta4.Arg{
+		{Name: "node-ip", Value: join(addrs(in.Node.Addresses))},
+		{Name: "node-labels", Value: labels},
+	}
 	reg := v1beta4.NodeRegistrationOptions{
-		Name:      in.Node.Name,
-		CRISocket: criSocket,
-		KubeletExtraArgs: []v1beta4.Arg{
-			{Name: "node-ip", Value: join(addrs(in.Node.Addresses))},
-			{Name: "node-labels", Value: labels},
-		},
+		Name:             in.Node.Name,
+		CRISocket:        criSocket,
+		KubeletExtraArgs: append(args, processorArgs(in.Cluster.Classes[in.Node.Class])...),
 		// All images are in the node's image; there is no registry to wait for.
 		ImagePullPolicy: corev1.PullNever,
 		IgnorePreflightErrors: []string{
@@ -123,6 +124,24 @@ func registration(in Input) v1beta4.NodeRegistrationOptions {
 		reg.Taints = []corev1.Taint{}
 	}
 	return reg
+}
+
+// processorArgs keep processors for the system and Kubernetes (ra2.k8s.008), and
+// give whole ones, with the devices beside them, to workloads of the
+// high-performance profile (ra2.k8s.006, ra2.k8s.009). They are flags, for classes
+// differ and KubeletConfiguration is one for the cluster; RA2's feature gates for
+// them are gone since 1.33.
+func processorArgs(class inventory.Class) []v1beta4.Arg {
+	if class.Reserved == "" {
+		return nil
+	}
+	args := []v1beta4.Arg{{Name: "reserved-cpus", Value: string(class.Reserved)}}
+	if class.Profile == inventory.HighPerformance {
+		args = append(args,
+			v1beta4.Arg{Name: "cpu-manager-policy", Value: "static"},
+			v1beta4.Arg{Name: "topology-manager-policy", Value: "single-numa-node"})
+	}
+	return args
 }
 
 // localAPI is where the API server and etcd of this node answer.

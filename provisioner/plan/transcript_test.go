@@ -126,7 +126,7 @@ func newWorld() *world {
 //	node NAME ROLE GENERATION          role is cp or worker
 //	vip ADDRESS...                     wanted addresses
 //	bios NAME KEY=VALUE...             attributes that differ
-//	host NAME KEY=VALUE...             power, heard (generation), stage, gen (as member), ready, voter, told (yes: its hardware)
+//	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), stage, gen (as member), ready, voter, told (yes: its hardware)
 //	untold NAME REQUIREMENT...         what nobody tells of a host
 //	cluster KEY=VALUE...               answers, objects, verified (yes: as wanted), vip (address)
 //	record STEP STATUS [REACHES [HOST]]
@@ -173,6 +173,9 @@ func hostOf(kv map[string]string) facts.Host {
 	h := facts.Host{BMC: facts.BMC{Reached: true, Power: kv["power"], BIOS: map[string]any{"LogicalProc": "Disabled"}}}
 	if g := kv["heard"]; g != "" {
 		h.Agent = facts.Agent{Heard: time.Unix(1, 0), Generation: g, Stage: "node"}
+		if root := kv["root"]; root != "" {
+			h.Agent.Root = &facts.Root{Verity: root, Why: "data block 7 is corrupted"}
+		}
 		if s := kv["stage"]; s != "" {
 			h.Agent.Stage = s
 		}

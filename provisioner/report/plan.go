@@ -22,6 +22,9 @@ func Plan(p step.Plan, seen facts.Seen) string {
 		if v, ok := s.Do.(step.Install); ok {
 			erases++
 			fmt.Fprintf(&b, "%26serases %s and no other disk\n", "", disk(v.Disk, seen.Hosts[s.Host].BMC))
+			if v.KernelLine != "" {
+				fmt.Fprintf(&b, "%26skernel line: %s\n", "", v.KernelLine)
+			}
 		}
 	}
 	for _, l := range p.Later {

@@ -38,7 +38,7 @@ func TestPlan(t *testing.T) {
 	p := step.Plan{
 		Steps: []step.Step{
 			{ID: "a/firmware", Host: "a", Why: "LogicalProc: Disabled → Enabled", Do: step.SetBIOS{}},
-			{ID: "a/installed", Host: "a", Why: "nothing says that it runs the image", Do: step.Install{Disk: "serial:D2"}},
+			{ID: "a/installed", Host: "a", Why: "nothing says that it runs the image", Do: step.Install{Disk: "serial:D2", KernelLine: "intel_iommu=on iommu=pt"}},
 			{ID: "b/installed", Host: "b", Why: "it runs another", Do: step.Install{Disk: "wwn:5002538f00000863"}},
 			{ID: "c/installed", Host: "c", Why: "it runs another", Do: step.Install{Disk: "serial:D9"}},
 			{ID: "cluster/born", Why: "none was formed", Do: step.Form{}},
@@ -49,6 +49,7 @@ func TestPlan(t *testing.T) {
 	same(t, report.Plan(p, seen), `! a/firmware             LogicalProc: Disabled → Enabled
 - a/installed            nothing says that it runs the image
                           erases PM893, serial d2, 960 GB and no other disk
+                          kernel line: intel_iommu=on iommu=pt
 - b/installed            it runs another
                           erases unknown, serial D3, 480 GB and no other disk
 - c/installed            it runs another

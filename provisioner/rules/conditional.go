@@ -5,10 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
 )
 
 // highPerformance is the profile that asks for more.
-const highPerformance = "high-performance"
+const highPerformance = inventory.HighPerformance
 
 // ofProfile returns the finding of a row that another profile than the host's
 // asks for.
@@ -40,6 +42,35 @@ func (s subject) hugePages() []Finding {
 		if s.memoryGB() < total/1e9+overhead {
 			f.Verdict = Fail
 		}
+	}
+	return []Finding{f}
+}
+
+// reserved is what can be judged of ra2.k8s.008 before an install: whether the
+// host has the processors that its class reserves, and some beside them. A
+// kubelet that is told of one that isn't there doesn't start.
+func (s subject) reserved() []Finding {
+	const id = "ra2.k8s.008"
+	if s.class.Reserved == "" {
+		return nil
+	}
+	_, last := s.class.Reserved.Count()
+	threads, from := 0, []string{}
+	for _, p := range s.hw.Processors {
+		threads, from = threads+p.Threads, append(from, p.From)
+	}
+	f := Finding{
+		Requirement: id, Verdict: Unknown, Where: where(from, "Processors"), Got: "nobody tells of threads",
+		Want: fmt.Sprintf("CPUs beside the reserved %s: more than %d threads", s.class.Reserved, last+1),
+	}
+	switch want := s.class.BIOS.SMT; {
+	case threads == 0:
+	case threads > last+1:
+		f.Verdict, f.Got = Pass, plural(threads, "thread")
+	case want != nil && *want:
+		f.Got = plural(threads, "thread") + ", and the class switches SMT on"
+	default:
+		f.Verdict, f.Got = Fail, plural(threads, "thread")
 	}
 	return []Finding{f}
 }

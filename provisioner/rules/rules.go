@@ -107,7 +107,7 @@ func (s subject) judge() []Finding {
 		return []Finding{{Requirement: Reachable, Verdict: Unknown, Want: "an answer of the BMC at " + s.node.BMC.URL, Got: got, Where: by}}
 	}
 	rows := []func() []Finding{
-		s.identity, s.hugePages, one(s.sriov), s.functions, one(s.smt), one(s.virtual("ra2.ch.005")), one(s.dualStack), one(s.sockets),
+		s.identity, s.hugePages, s.reserved, one(s.sriov), s.functions, one(s.smt), one(s.virtual("ra2.ch.005")), one(s.dualStack), one(s.sockets),
 		one(s.solidState), one(s.systemDisk), one(s.virtual("ra2.ch.011")), one(s.memory), one(s.ports),
 		one(s.speed("ra2.ch.014", "basic")), one(s.speed("ra2.ch.015", highPerformance)), one(s.slots), one(s.afxdp), one(s.numa),
 	}

@@ -173,6 +173,9 @@ func TestVerdicts(t *testing.T) {
 		{"no room for huge pages", "ra2.ch.001", func(c *inventory.Cluster, _ *facts.BMC) {
 			c.Classes["default"] = inventory.Class{Profile: "high-performance", HugePages: map[string]int{"1Gi": 48, "2Mi": 1024}}
 		}, rules.Fail, "68.7 GB"},
+		{"CPUs beside the reserved", "ra2.k8s.008", func(c *inventory.Cluster, _ *facts.BMC) { reserve(c, "0-1") }, rules.Pass, "threads"},
+		{"reserved CPUs that aren't there", "ra2.k8s.008", func(c *inventory.Cluster, _ *facts.BMC) { reserve(c, "0-1,4000-4001") }, rules.Fail, "threads"},
+		{"threads untold", "ra2.k8s.008", func(c *inventory.Cluster, b *facts.BMC) { reserve(c, "0-1"); b.Processors = nil }, rules.Unknown, "nobody tells"},
 		{"both families", "ra2.ch.007", func(c *inventory.Cluster, _ *facts.BMC) { addresses(c, "10.17.0.11/24", "fd00:17::11/64") }, rules.Pass, "10.17.0.11, fd00:17::11"},
 		{"one family", "ra2.ch.007", func(c *inventory.Cluster, _ *facts.BMC) { addresses(c, "10.17.0.11/24") }, rules.NotApplicable, "one family"},
 		{"link-local", "ra2.ch.007", func(c *inventory.Cluster, _ *facts.BMC) { addresses(c, "10.17.0.11/24", "fe80::11/64") }, rules.Fail, "fe80::11"},
@@ -374,4 +377,8 @@ func TestIdentity(t *testing.T) {
 			}
 		})
 	}
+}
+
+func reserve(c *inventory.Cluster, cpus inventory.CPUs) {
+	c.Classes["default"] = inventory.Class{Profile: "basic", Reserved: cpus}
 }

@@ -59,6 +59,8 @@ type Install struct {
 	Generation string         `json:"generation"`         // digest of all that determines the node
 	Disk       string         `json:"disk"`               // "serial:<s>" or "wwn:<w>"
 	Firmware   map[string]any `json:"firmware,omitempty"` // BIOS attributes that must hold after POST, before the disk is touched
+
+	KernelLine string `json:"kernelLine,omitempty"` // what the host's class adds to the image's own
 }
 
 // Wake switches on a host that holds its image already, or waits for it to
