@@ -25,7 +25,9 @@ const startTime = 4 * time.Minute
 func TestInstall(t *testing.T) {
 	needsLab(t)
 	for name, edits := range map[string][]string{
-		"uefi": nil, "bios": {"kind: qemu", "kind: qemu, firmware: bios"},
+		// The IOMMU needs the start of a kernel, huge pages don't.
+		"uefi": {"bios: {smt: enabled}", "bios: {smt: enabled, iommu: enabled}"},
+		"bios": {"kind: qemu", "kind: qemu, firmware: bios"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, "t-in-"+name, "small.yaml", append([]string{"host-a", host}, edits...)...)
@@ -39,6 +41,10 @@ func TestInstall(t *testing.T) {
 				b.part("again", (*bench).changesNothing)
 				b.part("power cycle", (*bench).startsFromDisk)
 				b.part("disks", (*bench).keepsDisks)
+				if name == "uefi" {
+					b.part("wrong block", (*bench).findsWrongBlock)
+					b.part("wrong superblock", (*bench).findsWrongSuperblock)
+				}
 			}
 		})
 	}
@@ -59,7 +65,7 @@ func (b *bench) buildsTwice() {
 // plan leaves.
 func (b *bench) plansInstall() {
 	r := b.exits(b.inside("plan", "--exit-code", b.inventory()), 4)
-	for _, want := range []string{"! cp-a/firmware", "LogicalProc: Disabled → Enabled", "- cp-a/installed", "erases", "serial RA2DISK0011", "Disks that are erased: 1"} {
+	for _, want := range []string{"! cp-a/firmware", "LogicalProc: Disabled → Enabled", "- cp-a/installed", "erases", "serial RA2DISK0011", "kernel line: " + b.classLine(), "Disks that are erased: 1"} {
 		if !strings.Contains(r.out, want) {
 			b.Errorf("the plan lacks %q\n%s", want, r)
 		}
@@ -80,7 +86,10 @@ func (b *bench) installs() {
 	b.Logf("\n%s", r.out[strings.Index(r.out, "node  "):])
 	b.inOrder(b.console(),
 		"ra2-node: mode install for node "+host, "reading image back", "100%", "starting the installed system's kernel",
-		"Linux version", "hugepagesz=2M hugepages=32", "ra2-node: mode boot", "ra2-node: this is "+host, "erofs: ", "mounted with root inode", "running in system mode")
+		"Linux version", b.classLine(), "ra2-node: mode boot", "ra2-node: this is "+host, "verity: sha256 using", "erofs: (device dm-0): mounted with root inode", "verity of the root: on", "running in system mode")
+	if !strings.Contains(r.out, "each block of its root is verified") {
+		b.Errorf("the run doesn't say whether the root is verified\n%s", r)
+	}
 	var marks []string
 	all, _, err := readEvents(events, 0)
 	if err != nil {
@@ -142,7 +151,13 @@ func (b *bench) startsFromDisk() {
 		return strings.Contains(said, "running in system mode"), said[max(0, len(said)-300):]
 	})
 	said := b.console()[before:]
-	b.inOrder(said, "Linux version", "ra2-node: mode boot", "ra2-node: this is "+host, "mounted with root inode", "hugepages=32 of 2M is in force from now on", "running in system mode")
+	wanted := []string{"Linux version", "ra2-node: mode boot", "ra2-node: this is " + host}
+	if strings.Contains(b.classLine(), "iommu") {
+		wanted = append(wanted, "starting the kernel once more for intel_iommu=on iommu=pt", "Linux version", "ra2.verity=", "ra2.kexec=1 "+b.classLine(), "DMAR: IOMMU enabled")
+	} else {
+		wanted = append(wanted, "hugepages=32 of 2M is in force from now on")
+	}
+	b.inOrder(said, append(wanted, "verity of the root: on", "running in system mode")...)
 	if strings.Contains(said, "mode install") {
 		b.Error("the machine booted from the network")
 	}
@@ -192,6 +207,19 @@ func (b *bench) keepsDisks() {
 	if got != image {
 		b.Errorf("the root partition has digest %s and had %s in the image", got, image)
 	}
+}
+
+// classLine is what the class of the machine adds to the kernel line.
+func (b *bench) classLine() string {
+	b.Helper()
+	text, err := os.ReadFile(b.inventory())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if strings.Contains(string(text), "iommu: enabled") {
+		return "hugepagesz=2M hugepages=32 intel_iommu=on iommu=pt"
+	}
+	return "hugepagesz=2M hugepages=32"
 }
 
 // console is all that the machine said.

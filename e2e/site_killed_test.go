@@ -86,6 +86,16 @@ func (b *bench) killAt(m moment) {
 // cut starts a command and sends the signal at the moment.
 func (b *bench) cut(m moment, sig syscall.Signal, args ...string) (*command, event) {
 	b.Helper()
+	c, ev := b.reach(m, args...)
+	if err := c.Process.Signal(sig); err != nil {
+		b.Fatal(err)
+	}
+	return c, ev
+}
+
+// reach starts a command and waits for the moment.
+func (b *bench) reach(m moment, args ...string) (*command, event) {
+	b.Helper()
 	events := filepath.Join(filepath.Dir(b.dir), "events.jsonl")
 	var from int64
 	if info, err := os.Stat(events); err == nil {
@@ -95,9 +105,6 @@ func (b *bench) cut(m moment, sig syscall.Signal, args ...string) (*command, eve
 	ev, ok := b.follow(c, events, from, m.is)
 	if !ok {
 		b.Fatalf("the run ended before: %s\n%s", m.name, c.wait())
-	}
-	if err := c.Process.Signal(sig); err != nil {
-		b.Fatal(err)
 	}
 	return c, ev
 }
