@@ -33,6 +33,13 @@ func tools(task string) []tool {
 		{look: "/usr/lib/syslinux/mbr/gptmbr.bin", deb: "syslinux-common", why: "boots the disk from BIOS firmware"},
 		{look: "/usr/share/keyrings/debian-archive-trixie-stable.gpg", deb: "debian-archive-keyring", why: "checks Debian's signatures"},
 	}
+	rpms := []tool{
+		{look: "dnf", deb: "dnf", why: "makes the root of images of the rpm family"},
+		{look: "/usr/lib/python3/dist-packages/dnf-plugins/download.py", deb: "dnf-plugins-core", why: "downloads single rpm packages"},
+		{look: "rpmbuild", deb: "rpm", why: "makes the packages of the tests' rpm repository"},
+		{look: "createrepo_c", deb: "createrepo-c", why: "lists the packages of the tests' rpm repository"},
+		{look: "gpg", deb: "gnupg", why: "signs the tests' rpm repository"},
+	}
 	lab := []tool{
 		{look: "ip", deb: "iproute2", why: "makes the lab's network"},
 		{look: "nft", deb: "nftables", why: "lets the lab's network reach nothing else"},
@@ -58,7 +65,7 @@ func tools(task string) []tool {
 	}
 	switch task {
 	case "test":
-		return slices.Concat(image, lab, qemu, peers)
+		return slices.Concat(image, rpms, lab, qemu, peers)
 	case "demo", "up":
 		return slices.Concat(image, lab, qemu)
 	case "validate":
