@@ -72,5 +72,5 @@ func Rows() ([]Row, error) {
 
 // sections returns the bindings of each section of chapter 4.
 func sections() []map[string]binding {
-	return []map[string]binding{app()}
+	return []map[string]binding{ch(), operatingSystem(), kubernetes(), network(), storage(), platform(), app()}
 }

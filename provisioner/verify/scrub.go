@@ -1,0 +1,60 @@
+package verify
+
+import (
+	"encoding/json"
+	"regexp"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+)
+
+const redacted = "[redacted]"
+
+// secretName matches names whose value is one's own: of fields ("password" of
+// a BGPPeer), of environment variables and of flags.
+var secretName = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|api_?key|private_?key|credential)`)
+
+// reference matches names of fields that only say where a secret is.
+var reference = regexp.MustCompile(`(?i)(ref|name|namespace|file|path)$`)
+
+// scrubbed returns an object without what no report needs (who changed which
+// field, what was last applied) and without what looks like a secret. What is
+// kept of a snapshot may be shown to an auditor.
+func scrubbed(item []byte) ([]byte, error) {
+	var object map[string]any
+	if err := json.Unmarshal(item, &object); err != nil {
+		return nil, err
+	}
+	if meta, ok := object["metadata"].(map[string]any); ok {
+		delete(meta, "managedFields")
+		if notes, ok := meta["annotations"].(map[string]any); ok {
+			delete(notes, "kubectl.kubernetes.io/last-applied-configuration")
+		}
+	}
+	return json.Marshal(scrub(object))
+}
+
+// scrub redacts texts, wherever they stand.
+func scrub(value any) any {
+	switch v := value.(type) {
+	case string:
+		return conform.Redact(v)
+	case []any:
+		for i := range v {
+			v[i] = scrub(v[i])
+		}
+	case map[string]any:
+		for name, inside := range v {
+			v[name] = scrub(inside)
+			if _, plain := inside.(string); plain && secretName.MatchString(name) && !reference.MatchString(name) {
+				v[name] = redacted
+			}
+		}
+		// An environment variable: {name: DB_PASSWORD, value: x}.
+		if name, ok := v["name"].(string); ok && secretName.MatchString(name) {
+			if _, ok := v["value"].(string); ok {
+				v["value"] = redacted
+			}
+		}
+	}
+	return value
+}

@@ -1,0 +1,165 @@
+// Package verify takes the snapshot of a cluster that package conform judges.
+// It only reads: each resource is listed once, slowly enough that an API
+// server under load doesn't feel it, and as far as the user's rights go. It
+// works on any cluster, also one that ra2-deploy didn't install.
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/flowcontrol"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+)
+
+// perSecond is how many requests a second are sent at most: RA2's reports are
+// made on clusters that carry traffic.
+const perSecond = 4
+
+// askTime bounds one request: a node that is down must not hold up the rest.
+const askTime = 15 * time.Second
+
+// ErrUnreachable says that the API server didn't answer at all, or knows no
+// such user: there is nothing to judge.
+var ErrUnreachable = errors.New("the API server could not be asked")
+
+// Cluster is a cluster that can be asked.
+type Cluster struct {
+	host   string
+	client rest.Interface
+	// Tell hears before each request what is asked, and how many were asked
+	// before; it may be nil.
+	Tell func(what string, asked int)
+
+	asked int
+}
+
+// Open returns the cluster of a kubeconfig file, of its current context. An
+// empty path means what kubectl would use: $KUBECONFIG, else ~/.kube/config.
+func Open(path string) (*Cluster, error) {
+	loading := clientcmd.NewDefaultClientConfigLoadingRules()
+	loading.ExplicitPath = path
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(loading, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig %s: %w", cmp.Or(path, os.Getenv("KUBECONFIG"), "~/.kube/config"), err)
+	}
+	return OpenConfig(config)
+}
+
+// OpenConfig returns the cluster that a configuration of client-go leads to.
+func OpenConfig(config *rest.Config) (*Cluster, error) {
+	c := rest.CopyConfig(config)
+	c.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(perSecond, 1)
+	c.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	c.WarningHandler = rest.NoWarnings{}
+	c.UserAgent = "ra2-deploy verify"
+	client, err := rest.UnversionedRESTClientFor(c)
+	if err != nil {
+		return nil, fmt.Errorf("use the kubeconfig: %w", err)
+	}
+	return &Cluster{host: c.Host, client: client}, nil
+}
+
+// Asked returns how many requests were sent.
+func (c *Cluster) Asked() int { return c.asked }
+
+// get sends one request and returns the body of the answer.
+func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.Request)) ([]byte, error) {
+	if c.Tell != nil {
+		c.Tell(what, c.asked)
+	}
+	r := c.client.Get().RequestURI(path).SetHeader("Accept", "application/json").MaxRetries(2)
+	for _, s := range set {
+		s(r)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	c.asked++
+	body, err := r.DoRaw(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s%s: %w", c.host, path, said(err, body))
+	}
+	return body, nil
+}
+
+// said adds the server's own words to an error that hides them: for a raw
+// request client-go tells no more than "the server could not find …".
+func said(err error, body []byte) error {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return err
+	}
+	if text := strings.TrimSpace(string(body)); text != "" && !strings.HasPrefix(text, "{") && len(text) < 300 {
+		status.ErrStatus.Message = text
+	}
+	return status
+}
+
+// why returns why a part is missing, in words that say whose turn it is.
+func why(err error) string {
+	switch {
+	case apierrors.IsForbidden(err):
+		status, _ := errors.AsType[*apierrors.StatusError](err)
+		return "not allowed: " + status.ErrStatus.Message
+	case apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err):
+		return "this API server doesn't serve it"
+	}
+	return "failed: " + conform.Trim(err.Error())
+}
+
+// Snapshot asks the cluster for everything that a row may be judged by, and
+// returns what it was told. The workloads of the namespaces in scope are
+// judged too. What was not told is in Missing; the error is ErrUnreachable.
+func (c *Cluster) Snapshot(ctx context.Context, scope ...string) (conform.Snapshot, error) {
+	s := conform.Snapshot{
+		Cluster: c.host, Began: time.Now().UTC(), Scope: scope,
+		Told: map[conform.Part]time.Time{}, Missing: map[conform.Part]string{},
+	}
+	t := taking{c, &s}
+	if err := t.knock(ctx); err != nil {
+		return s, err
+	}
+	for _, r := range append(resources(&s), scoped(&s)...) {
+		t.take(ctx, r)
+	}
+	t.served(ctx)
+	t.config(ctx)
+	t.custom(ctx)
+	t.kubelets(ctx)
+	s.Ended = time.Now().UTC()
+	if err := ctx.Err(); err != nil {
+		return s, fmt.Errorf("take the snapshot of %s: %w", c.host, context.Cause(ctx))
+	}
+	return s, nil
+}
+
+// knock asks for the version, which every user of a cluster may see.
+func (t taking) knock(ctx context.Context) error {
+	err := t.one(ctx, "version", "/version", &t.Server)
+	t.note(conform.Server, err)
+	if err == nil || apierrors.IsForbidden(err) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+// header asks for a form of the answer.
+func header(accept string) func(*rest.Request) {
+	return func(r *rest.Request) { r.SetHeader("Accept", accept) }
+}
+
+// accept asks for objects in another form than whole.
+func accept(kind string) func(*rest.Request) {
+	return header("application/json;as=" + kind + ";g=" + metav1.GroupName + ";v=v1")
+}
