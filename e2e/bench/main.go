@@ -21,8 +21,10 @@ import (
 func benches() map[string]func(ctx context.Context, args []string) error {
 	return map[string]func(context.Context, []string) error{
 		"up":       benchUp,
+		"serve":    benchServe,
 		"validate": benchValidate,
 		"rack":     serveRack, // by benchValidate, as a process of its own
+		"served":   serveFile, // by benchServe, as a process of its own
 	}
 }
 

@@ -1,7 +1,7 @@
 // Command need installs what a task needs by the distribution's package
 // manager. It says what and why first, and does nothing when all is there.
 //
-//	go run ./e2e/need test|demo|check|up|validate
+//	go run ./e2e/need test|demo|check|up|validate|serve
 package main
 
 import (
@@ -70,6 +70,8 @@ func tools(task string) []tool {
 		return slices.Concat(image, lab, qemu)
 	case "validate":
 		return []tool{{look: "/usr/lib/python3/dist-packages/sushy/main.py", deb: "python3-sushy", why: "is what ra2-deploy is measured beside", nice: true}}
+	case "serve":
+		return []tool{{look: "nginx", deb: "nginx-light", why: "is what ra2-deploy's serving is measured beside"}}
 	case "check":
 		return []tool{
 			{look: "gcc", deb: "gcc", why: "links the race detector"},
@@ -81,7 +83,7 @@ func tools(task string) []tool {
 
 func main() {
 	if len(os.Args) != 2 || tools(os.Args[1]) == nil {
-		fmt.Fprintln(os.Stderr, "usage: need test|demo|check|up|validate")
+		fmt.Fprintln(os.Stderr, "usage: need test|demo|check|up|validate|serve")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1]); err != nil {
