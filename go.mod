@@ -70,6 +70,7 @@ replace k8s.io/streaming => k8s.io/streaming v0.37.2
 
 require (
 	aead.dev/minisign v0.3.0 // signatures of bundles, which Debian's minisign checks too
+	github.com/ProtonMail/go-crypto v1.4.1 // signs the apt archive that a test serves
 	github.com/bmc-toolbox/bmclib/v2 v2.3.5 // power control of management controllers
 	github.com/bougou/go-ipmi v0.9.1 // an IPMI controller that knows cipher suite 17, against which our client is tested
 	github.com/diskfs/go-diskfs v1.9.4 // reads the disks of the lab's machines, FAT and GPT, without mounting them
@@ -78,7 +79,7 @@ require (
 	github.com/google/go-cmp v0.7.0 // differences that a person can read, in tests
 	github.com/google/go-containerregistry v0.22.1 // OCI images written by their specification
 	github.com/goreleaser/nfpm/v2 v2.46.3 // writes .deb and .rpm; v2.47 wants a newer Go than we ask for
-	github.com/hashicorp/go-retryablehttp v0.7.8 // retries of requests to management controllers, with Retry-After
+	github.com/hashicorp/go-retryablehttp v0.7.8 // retries of requests to management controllers and package mirrors, with Retry-After
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // DHCPv4 packets and options
 	github.com/invopop/jsonschema v0.14.0 // the schema that editors use, made from the types
 	github.com/klauspost/compress v1.19.2 // zstd in Go: images are streamed through it
@@ -136,7 +137,6 @@ require (
 	github.com/Masterminds/semver/v3 v3.4.0 // indirect
 	github.com/Masterminds/sprig/v3 v3.3.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
-	github.com/ProtonMail/go-crypto v1.4.1 // indirect
 	github.com/alecthomas/chroma/v2 v2.23.1 // indirect
 	github.com/anchore/go-lzo v0.1.0 // indirect
 	github.com/anchore/go-struct-converter v0.1.0 // indirect

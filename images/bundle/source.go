@@ -29,6 +29,12 @@ func (i Item) Scheme() string {
 	return scheme
 }
 
+// Teller is a source that can say what it has in the place of items that are gone.
+type Teller interface {
+	// Now returns it in words, by the items' names.
+	Now(ctx context.Context, items []Item) (map[string]string, error)
+}
+
 // Gone says that a source doesn't have an item any more.
 type Gone struct {
 	Item Item
@@ -78,7 +84,7 @@ func Resolve(ctx context.Context, sources []Source) ([]Item, error) {
 func Fill(ctx context.Context, w *Writer, items []Item, sources []Source, tell func(Progress)) error {
 	f := filler{to: w, sources: sources, progress: meter{tell: tell, now: Progress{Doing: "fetch"}}}
 	for _, i := range items {
-		if !slices.ContainsFunc(sources, func(s Source) bool { return s.Has(i) }) {
+		if f.sourceOf(i) < 0 {
 			f.failed = append(f.failed, fmt.Errorf("%s: nothing here can fetch it from %s", i, i.Source))
 		}
 	}
@@ -126,12 +132,41 @@ func (f *filler) all(ctx context.Context, items []Item) error {
 	if len(f.failed) == 0 {
 		return context.Cause(ctx) // ended by who called
 	}
+	f.askNow(ctx)
 	return errors.Join(f.failed...)
 }
 
+// askNow adds to what is gone what there is in its place, where a source can
+// tell: asked once for all of them.
+func (f *filler) askNow(ctx context.Context) {
+	for n, s := range f.sources {
+		teller, ok := s.(Teller)
+		var gone []*Gone
+		var items []Item
+		for _, err := range f.failed {
+			if g, is := errors.AsType[*Gone](err); is && ok && f.sourceOf(g.Item) == n && g.Now == "" {
+				gone, items = append(gone, g), append(items, g.Item)
+			}
+		}
+		if len(gone) == 0 {
+			continue
+		}
+		now, err := teller.Now(ctx, items)
+		for _, g := range gone {
+			if g.Now = now[g.Item.Name]; err != nil {
+				g.Now = fmt.Sprintf("what it has now is not known: %v", err)
+			}
+		}
+	}
+}
+
+// sourceOf returns the place of the source that has an item; -1 for none.
+func (f *filler) sourceOf(i Item) int {
+	return slices.IndexFunc(f.sources, func(s Source) bool { return s.Has(i) })
+}
+
 func (f *filler) one(ctx context.Context, i Item) error {
-	n := slices.IndexFunc(f.sources, func(s Source) bool { return s.Has(i) })
-	return f.sources[n].Fetch(ctx, i, f.to)
+	return f.sources[f.sourceOf(i)].Fetch(ctx, i, f.to)
 }
 
 // done counts an item, or keeps its error; what failed because the work had

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 
@@ -23,7 +24,7 @@ type Writer struct {
 	mu     sync.Mutex
 	items  []Item
 	images map[Digest]types.MediaType
-	failed error
+	failed map[string]error // by item: what couldn't be added, and wasn't added later
 }
 
 // Create begins a bundle that Commit puts at dir, where nothing may be yet. Close
@@ -33,17 +34,17 @@ func Create(dir string) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create bundle: %w", err)
 	}
-	return &Writer{stage: s, images: map[Digest]types.MediaType{}}, nil
+	return &Writer{stage: s, images: map[Digest]types.MediaType{}, failed: map[string]error{}}, nil
 }
 
 // AddFile adds a package or a file. Where the item has a digest, other content
 // is refused, and the same for a size that isn't 0; else they are what was read.
 func (w *Writer) AddFile(i Item, r io.Reader) (Item, error) {
 	if i.Kind == Image {
-		return i, w.fail(fmt.Errorf("add %s: an image is no single file", i))
+		return i, w.fail(i, fmt.Errorf("add %s: an image is no single file", i))
 	}
 	if err := i.checkIdentity(); err != nil {
-		return i, w.fail(fmt.Errorf("add %s: %w", i, err))
+		return i, w.fail(i, fmt.Errorf("add %s: %w", i, err))
 	}
 	size := i.Size
 	if size == 0 {
@@ -51,7 +52,7 @@ func (w *Writer) AddFile(i Item, r io.Reader) (Item, error) {
 	}
 	digest, n, err := w.stage.blob(r, i.Digest, size)
 	if err != nil {
-		return i, w.fail(fmt.Errorf("add %s: %w", i, err))
+		return i, w.fail(i, fmt.Errorf("add %s: %w", i, err))
 	}
 	i.Digest, i.Size = digest, n
 	w.add(i)
@@ -62,20 +63,20 @@ func (w *Writer) AddFile(i Item, r io.Reader) (Item, error) {
 // digest, another image is refused.
 func (w *Writer) AddImage(i Item, image v1.Image) (Item, error) {
 	if i.Kind != Image {
-		return i, w.fail(fmt.Errorf("add %s: it is no image", i))
+		return i, w.fail(i, fmt.Errorf("add %s: it is no image", i))
 	}
 	if err := i.checkIdentity(); err != nil {
-		return i, w.fail(fmt.Errorf("add %s: %w", i, err))
+		return i, w.fail(i, fmt.Errorf("add %s: %w", i, err))
 	}
 	if err := fits(i, image); err != nil {
-		return i, w.fail(fmt.Errorf("add %s: %w", i, err))
+		return i, w.fail(i, fmt.Errorf("add %s: %w", i, err))
 	}
 	media, manifest, err := w.addBlobs(image)
 	if err != nil {
-		return i, w.fail(fmt.Errorf("add %s: %w", i, err))
+		return i, w.fail(i, fmt.Errorf("add %s: %w", i, err))
 	}
 	if i.Digest != "" && i.Digest != manifest.digest {
-		return i, w.fail(fmt.Errorf("add %s: %w", i, &Mismatch{Want: i.Digest, Got: manifest.digest}))
+		return i, w.fail(i, fmt.Errorf("add %s: %w", i, &Mismatch{Want: i.Digest, Got: manifest.digest}))
 	}
 	i.Digest, i.Size = manifest.digest, manifest.size
 	w.mu.Lock()
@@ -101,17 +102,20 @@ func (w *Writer) add(i Item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.items = append(w.items, i)
+	delete(w.failed, i.key())
 }
 
-// fail keeps the first error: Commit must not make a bundle that lacks something.
-func (w *Writer) fail(err error) error {
+// fail keeps an error until the item was added all the same: Commit must not
+// make a bundle that lacks something.
+func (w *Writer) fail(i Item, err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.failed == nil {
-		w.failed = err
-	}
+	w.failed[i.key()] = err
 	return err
 }
+
+// key tells items apart before their content is known.
+func (i Item) key() string { return i.String() + " " + i.Arch + " " + i.Source }
 
 // Commit finishes the bundle and puts it at its place. sign gives the text of
 // bundle.json.minisig for that of bundle.json; nil leaves the bundle unsigned.
@@ -120,15 +124,18 @@ func (w *Writer) Commit(sign func(list []byte) ([]byte, error)) (Bundle, error) 
 	defer w.mu.Unlock()
 	b, err := w.commit(sign)
 	if err != nil {
-		w.failed = err
 		return Bundle{}, fmt.Errorf("create bundle: %w", err)
 	}
 	return b, nil
 }
 
 func (w *Writer) commit(sign func([]byte) ([]byte, error)) (Bundle, error) {
-	if w.failed != nil {
-		return Bundle{}, w.failed
+	if len(w.failed) > 0 {
+		var all []error
+		for _, key := range slices.Sorted(maps.Keys(w.failed)) {
+			all = append(all, w.failed[key])
+		}
+		return Bundle{}, errors.Join(all...)
 	}
 	slices.SortFunc(w.items, compare)
 	w.items = slices.Compact(w.items) // the same twice is one
