@@ -28,7 +28,7 @@ func main() {
 	case filepath.Base(os.Args[0]) == "modprobe":
 		os.Exit(modprobe(os.Args[1:]))
 	case os.Getpid() == 1:
-		pid1.Main(map[string]pid1.Mode{agent.ModeInstall: install.Run, agent.ModeBoot: boot.Run})
+		pid1.Main(map[string]pid1.Mode{agent.ModeInstall: install.Run, agent.ModeNetboot: install.Signed, agent.ModeBoot: boot.Run})
 	case len(os.Args) == 2 && os.Args[1] == "serve":
 		os.Exit(service("serve", serve.Run))
 	case len(os.Args) == 2 && os.Args[1] == "watch":

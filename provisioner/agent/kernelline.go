@@ -12,6 +12,7 @@ import (
 const (
 	ModeInstall = "install" // network-booted: write a disk
 	ModeBoot    = "boot"    // from disk or kexec: bring up the installed system
+	ModeNetboot = "netboot" // network-booted by a signed program: HostsFile says which host this is, and what its line would be
 )
 
 // KernelLine is what the kernel line tells ra2-node. Nothing in it is secret:
@@ -28,6 +29,7 @@ type KernelLine struct {
 	Verity    string           // ra2.verity: root hash of the root partition (dm-verity), 64 hexadecimal digits
 	Disk      string           // ra2.disk: "serial:<s>" or "wwn:<w>": the disk to write, or to boot when more than one holds a system
 	Kexec     bool             // ra2.kexec=1: ra2-node started this kernel itself, to bring what the class adds into force
+	Ticket    string           // ra2.ticket: URL of the one-time ticket, where no loader brings it
 	Retry     time.Duration    // ra2.retry: pause before the reboot that follows a failure; zero is the default
 }
 
@@ -52,6 +54,7 @@ func (k KernelLine) String() string {
 	if k.Kexec {
 		add("ra2.kexec", "1")
 	}
+	add("ra2.ticket", k.Ticket)
 	if k.Retry > 0 {
 		add("ra2.retry", k.Retry.String())
 	}
@@ -94,6 +97,8 @@ func (k *KernelLine) set(key, value string) (err error) {
 		k.Verity = value
 	case "ra2.disk":
 		k.Disk = value
+	case "ra2.ticket":
+		k.Ticket = value
 	case "ra2.mac":
 		k.MAC, err = net.ParseMAC(value)
 	case "ra2.ip":
@@ -110,11 +115,11 @@ func (k *KernelLine) set(key, value string) (err error) {
 
 func (k KernelLine) check() error {
 	switch k.Mode {
-	case ModeBoot:
+	case ModeBoot, ModeNetboot:
 		return nil
 	case ModeInstall:
 	default:
-		return fmt.Errorf("kernel line: ra2.mode is %q and should be %q or %q", k.Mode, ModeInstall, ModeBoot)
+		return fmt.Errorf("kernel line: ra2.mode is %q and should be %q, %q or %q", k.Mode, ModeInstall, ModeBoot, ModeNetboot)
 	}
 	missing := []string{}
 	for key, absent := range map[string]bool{

@@ -39,6 +39,7 @@ type Boot struct {
 	NTP      []netip.Addr   // IPv4 ones go into DHCP option 42
 	Method   string         // "uefi-http", "uefi-pxe", "bios-pxe", "virtual-media"; empty means any. Another one is served too, and reported
 	Loader   string         // file in the loader directory to hand out instead of the architecture's own; some NICs need ipxe.efi
+	Program  string         // path of a signed boot program (Secure Boot): handed out instead of a loader, and then there is neither script, kernel nor initrd
 	Kernel   string         // path of the kernel file
 	Initrd   string         // path of the initrd file
 	Args     []string       // the kernel line; nothing in it is secret

@@ -127,12 +127,9 @@ func (c Config) describe(b Boot, r *dhcpv4.DHCPv4) {
 // bootFile says what to boot, in the way the client understands, and returns
 // the file's name; empty when there is nothing for such a client.
 func (c Config) bootFile(b Boot, cl Client, r *dhcpv4.DHCPv4) string {
-	name := b.Loader
-	if name == "" {
-		name = cl.loader()
-	}
+	name := b.loader(cl)
 	switch {
-	case cl.Persona == IPXE:
+	case cl.Persona == IPXE && b.Program == "":
 		name = scriptName
 		r.UpdateOption(dhcpv4.OptBootFileName(c.bootURL(b.MAC, name)))
 		// iPXE waits some seconds for a proxy DHCP server unless encapsulated
@@ -142,6 +139,8 @@ func (c Config) bootFile(b Boot, cl Client, r *dhcpv4.DHCPv4) string {
 		}
 	case cl.Persona == Plain || name == "":
 		return ""
+	case cl.Persona == IPXE:
+		r.UpdateOption(dhcpv4.OptBootFileName(c.bootURL(b.MAC, name)))
 	case cl.Persona == UEFIHTTP:
 		// UEFI 2.10, 24.7.3.1: the client takes an offer for HTTP boot only when
 		// option 60 says HTTPClient; option 67 holds the whole URI.

@@ -16,6 +16,7 @@ const (
 	Media    Kind = "media"    // the boot image for virtual media is read, by the host's management controller
 	Loader   Kind = "loader"   // the loader was fetched whole
 	Script   Kind = "script"   // iPXE fetched its script
+	Program  Kind = "program"  // the signed boot program was fetched whole
 	Progress Kind = "progress" // kernel or initrd is under way
 	Fetched  Kind = "fetched"  // kernel or initrd was fetched whole
 	Ticketed Kind = "ticket"   // the one-time ticket was served

@@ -19,6 +19,7 @@ import (
 //	/boot/<mac>/ticket.cpio           once, to the reserved address
 //	/boot/<mac>/ipxe.iso              for virtual media, with ranges
 //	/boot/<mac>/<loader>              for UEFI HTTP boot
+//	/boot/<mac>/ra2.efi, ticket       of a boot with a signed program, which has nothing else
 //	/loaders/<loader>                 to addresses of open boots
 //
 // All is 404 for a MAC or an address without an open boot.
@@ -47,7 +48,12 @@ func (s *Server) serveBoot(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r, "nothing is open for it")
 		return
 	}
-	switch file := r.PathValue("file"); file {
+	file := r.PathValue("file")
+	if b.Program != "" {
+		s.serveSigned(w, r, b, file)
+		return
+	}
+	switch file {
 	case scriptName, autoexec:
 		s.serveScript(w, r, b)
 	case "kernel":

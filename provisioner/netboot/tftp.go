@@ -78,6 +78,9 @@ func (s *Server) sendLoader(name string, to io.ReaderFrom) error {
 		s.emit(Boot{}, Event{Kind: Refused, By: "tftp", From: from.String(), File: printable(name), Note: "nothing is open for it"})
 		return fmt.Errorf("nothing to boot for %s", from)
 	}
+	if b.Program != "" {
+		return s.sendProgram(b, file, from, to)
+	}
 	if file == autoexec {
 		text, err := s.script(b)
 		if err != nil {

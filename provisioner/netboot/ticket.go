@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"path"
 	"time"
 )
 
@@ -14,7 +15,7 @@ const ticketName = "ticket.cpio"
 // reserved address only. A second try is 410 and reported, since either the host
 // lost its first one or somebody else had it.
 func (s *Server) serveTicket(w http.ResponseWriter, r *http.Request, b Boot) {
-	e := Event{By: "http", From: r.RemoteAddr, File: ticketName}
+	e := Event{By: "http", From: r.RemoteAddr, File: path.Base(r.URL.Path)}
 	if r.Method != http.MethodGet || !b.owns(peer(r)) {
 		http.NotFound(w, r)
 		e.Kind, e.Note = Refused, fmt.Sprintf("the ticket is for %s only", b.addr4().Addr())
@@ -31,7 +32,11 @@ func (s *Server) serveTicket(w http.ResponseWriter, r *http.Request, b Boot) {
 		s.emit(b, e)
 		return
 	}
-	archive := newc("ra2/ticket", []byte(ticket.Reveal()))
+	text := []byte(ticket.Reveal())
+	archive := newc("ra2/ticket", text)
+	if b.Program != "" {
+		archive = text // nobody makes an initrd of it
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	n, err := w.Write(archive)

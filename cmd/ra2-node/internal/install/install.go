@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -69,13 +68,12 @@ func network(ctx context.Context, sys *pid1.System) error {
 // claim shows the ticket. Only when no answer came is it shown again: the
 // server may be starting. A refusal is final.
 func claim(ctx context.Context, sys *pid1.System, client *agent.Client) error {
-	ticket, err := os.ReadFile(ticketFile)
+	ticket, err := ticket(ctx, sys)
 	if err != nil {
-		return fmt.Errorf("read the one-time ticket: %w: was the initrd piece ticket.cpio loaded?", err)
+		return err
 	}
-	_ = os.Remove(ticketFile)
 	pid1.MountVariables()
-	c := agent.Claim{Node: sys.Line.Node, Ticket: strings.TrimSpace(string(ticket)), Facts: settled(host.Root("/"), sys.Line.Disk)}
+	c := agent.Claim{Node: sys.Line.Node, Ticket: ticket, Facts: settled(host.Root("/"), sys.Line.Disk)}
 	sys.Say("this is %s; %d CPUs, %d MiB, disks: %s", orUnknown(c.Facts.Serial), c.Facts.CPUs, c.Facts.MemoryKiB>>10, disks(c.Facts.Disks))
 	err = again(ctx, sys.Say, "an answer to the claim from "+sys.Line.Server, claimDeadline, func(ctx context.Context) error {
 		c.Clock = time.Now()

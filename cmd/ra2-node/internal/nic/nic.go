@@ -57,6 +57,21 @@ func Up(ctx context.Context, want Settings, say func(string, ...any)) error {
 	return nil
 }
 
+// MACs returns the addresses of all NICs that are there now.
+func MACs() ([]net.HardwareAddr, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list network interfaces: %w", err)
+	}
+	var all []net.HardwareAddr
+	for _, l := range links {
+		if a := l.Attrs(); len(a.HardwareAddr) > 0 && a.Flags&net.FlagLoopback == 0 {
+			all = append(all, a.HardwareAddr)
+		}
+	}
+	return all, nil
+}
+
 // find waits for the NIC: drivers take their time.
 func find(ctx context.Context, mac net.HardwareAddr, say func(string, ...any)) (netlink.Link, error) {
 	told := time.Now()
