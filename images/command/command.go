@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,7 +34,8 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
-	var out, all bytes.Buffer
+	var out bytes.Buffer
+	var all record
 	cmd.Stdout = &tee{&out, &all}
 	cmd.Stderr = &all
 	err := cmd.Run()
@@ -43,7 +45,7 @@ func Run(ctx context.Context, c Command) ([]byte, error) {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 	}
-	return out.Bytes(), &Failed{Command: c, Output: tail(all.Bytes()), Err: err}
+	return out.Bytes(), &Failed{Command: c, Output: tail(all.text), Err: err}
 }
 
 // Failed is a program that could not be run or that ended with an error.
@@ -77,8 +79,27 @@ func Missing(programs []string) []string {
 	return missing
 }
 
+// record is what a program wrote to both, in the order written. Each has a
+// goroutine of its own that copies here. (A bytes.Buffer would not do, even
+// locked: io.Copy calls its ReadFrom, which would hold the lock for ever.)
+type record struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write implements io.Writer.
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text = append(r.text, p...)
+	return len(p), nil
+}
+
 // tee keeps standard output apart and in the common record as well.
-type tee struct{ own, all *bytes.Buffer }
+type tee struct {
+	own *bytes.Buffer
+	all *record
+}
 
 // Write implements io.Writer.
 func (t *tee) Write(p []byte) (int, error) {

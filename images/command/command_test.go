@@ -48,3 +48,13 @@ func TestMissing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What a program says on standard output alone is in the error, every time.
+func TestFailedTellsStandardOutput(t *testing.T) {
+	for range 50 {
+		_, err := Run(t.Context(), Command{Args: []string{"sh", "-c", "echo why; exit 3"}})
+		if err == nil || !strings.HasSuffix(err.Error(), "it said: why") {
+			t.Fatalf("got %v", err)
+		}
+	}
+}
