@@ -1,9 +1,3 @@
-// Package rpm makes file trees from rpm packages: whole systems with dnf, and
-// the contents of single packages (kernel, boot loaders) that are laid out and
-// never installed. Every package has to be signed by a key of its repository,
-// and the tree's own rpm database says what was installed.
-//
-//	err := rpm.Archive{Release: "44", Database: "/usr/lib/sysimage/rpm", Repositories: ...}.System(ctx, dir, []string{"systemd"})
 package rpm
 
 import (
@@ -15,50 +9,25 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/ra2-deploy/ra2-deploy/images/command"
 )
 
-// epoch is the time of an installation: 2026-01-01T00:00:00Z. rpm 4.18 and
-// later write it into the database in place of the clock's, and so do the
-// programs that scriptlets run.
-const epoch = "1767225600"
-
-// Programs gives the external programs that this package runs and the Debian
-// packages that hold them.
-func Programs() map[string]string {
-	return map[string]string{"dnf": "dnf", "rpm": "rpm", "rpmkeys": "rpm", "unshare": "util-linux", "mount": "mount"}
-}
-
-// backend is the kind of database that a tree gets, as rpm's macro _db_backend
-// names it. The rpm of openSUSE, which keeps another kind by itself, reads the
-// kind that it finds; Debian's writes only this one.
-const backend = "sqlite"
-
-// Archive says where the packages of a distribution come from, and where its
-// rpm keeps the database.
+// Archive says where the packages of a distribution come from.
 type Archive struct {
-	Release      string       `yaml:"release"`  // $releasever in URLs: "44"
-	Database     string       `yaml:"database"` // folder of the rpm database in a tree: "/usr/lib/sysimage/rpm"
+	Release      string       `yaml:"release"` // $releasever in URLs: "44"
 	Repositories []Repository `yaml:"repositories"`
 }
 
-// Repository is one place of packages (repodata/repomd.xml lies below its URL).
+// Repository is one place of packages.
 type Repository struct {
-	Name     string   `yaml:"name"`
-	URL      string   `yaml:"url,omitempty"`        // dnf's baseurl; may hold $releasever and $basearch
-	Metalink string   `yaml:"metalink,omitempty"`   // or a list of mirrors, as Fedora has it
-	Mirrors  string   `yaml:"mirrorlist,omitempty"` // or as Rocky has it
-	Keys     []string `yaml:"keys"`                 // files of this host: public keys that packages are signed with
-	Signed   bool     `yaml:"signed,omitempty"`     // repomd.xml is signed too (repomd.xml.asc)
+	Name   string   `yaml:"name"`
+	URL    string   `yaml:"url"`              // repodata/repomd.xml lies below it; may hold $releasever and $basearch
+	Keys   []string `yaml:"keys"`             // files of this host: public keys that packages are signed with
+	Signed bool     `yaml:"signed,omitempty"` // repomd.xml is signed too (repomd.xml.asc)
 }
 
 // Check says all that is wrong with a.
 func (a Archive) Check() error {
 	var wrong []error
-	if !filepath.IsAbs(a.Database) {
-		wrong = append(wrong, fmt.Errorf("the folder of the rpm database is %q, which is no absolute path", a.Database))
-	}
 	if len(a.Repositories) == 0 {
 		wrong = append(wrong, errors.New("no rpm repository is named"))
 	}
@@ -76,14 +45,11 @@ func (a Archive) Check() error {
 }
 
 func (r Repository) check() error {
-	places := slices.DeleteFunc([]string{r.URL, r.Metalink, r.Mirrors}, func(s string) bool { return s == "" })
 	switch {
 	case r.Name == "" || strings.ContainsAny(r.Name, " ]\n"):
 		return errors.New("it needs a name of letters, digits and dashes")
-	case len(places) != 1:
-		return fmt.Errorf("it needs one of url, metalink and mirrorlist, and has %d", len(places))
-	case strings.ContainsAny(places[0], "\n "):
-		return fmt.Errorf("%q is no URL", places[0])
+	case !strings.Contains(r.URL, "://") || strings.ContainsAny(r.URL, "\n "):
+		return fmt.Errorf("%q is no URL", r.URL)
 	case len(r.Keys) == 0:
 		return errors.New("it names no keys: what nobody signed isn't installed")
 	}
@@ -93,6 +59,12 @@ func (r Repository) check() error {
 		}
 	}
 	return nil
+}
+
+// url gives the repository's URL with the variables put in, and no slash at its
+// end.
+func (r Repository) url(release string) string {
+	return strings.TrimSuffix(strings.NewReplacer("$releasever", release, "$basearch", "x86_64").Replace(r.URL), "/")
 }
 
 // MissingKeys gives the keys that are not on this host, sorted.
@@ -108,71 +80,110 @@ func (a Archive) MissingKeys() []string {
 	return slices.Sorted(maps.Keys(missing))
 }
 
-// System makes a system at dir, which must not exist, from the packages of
-// include and what they depend on, without weak dependencies and without
-// documentation. It needs root: files belong to their real owners.
-func (a Archive) System(ctx context.Context, dir string, include []string) error {
-	err := a.withDnf(dir, func(d dnf) error {
-		// The package that owns /proc and /dev can't be installed while something
-		// is mounted there; scriptlets of all others expect that.
-		if err := d.run(ctx, dir, "install", "filesystem"); err != nil {
-			return err
-		}
-		return d.runMounted(ctx, dir, append([]string{"install"}, include...)...)
-	})
-	if err == nil {
-		err = a.settle(dir)
-	}
-	if err != nil {
-		return fmt.Errorf("make an rpm system from %s: %w", a.names(), err)
-	}
-	return nil
+// Found is one package that was downloaded.
+type Found struct {
+	File string // on this host
+	URL  string // of its repository
+	Path string // below it
 }
 
-// Unpack downloads packages and lays their files out in dir, without what they
-// depend on and without running anything of them. It gives what was laid out,
-// "name version".
-func (a Archive) Unpack(ctx context.Context, dir string, packages []string) ([]string, error) {
-	err := a.withDnf(dir, func(d dnf) error {
-		into := filepath.Join(d.dir, "packages")
-		if err := d.download(ctx, into, packages); err != nil {
-			return err
-		}
-		files, err := filepath.Glob(filepath.Join(into, "*.rpm"))
-		if err != nil {
-			return err
-		}
-		return a.layOut(ctx, d, dir, files)
-	})
+// Download gets packages with all that they need (install), and others alone,
+// as dnf chooses them today, into the folder into. A package that stands for a
+// kernel brings that. Each is checked to be signed by a key of the archive: dnf
+// does so for the first kind, rpmkeys for both.
+func (a Archive) Download(ctx context.Context, into string, install, alone []string) ([]Found, error) {
+	found, err := a.download(ctx, into, install, alone)
 	if err != nil {
-		return nil, fmt.Errorf("unpack rpm packages from %s: %w", a.names(), err)
+		return nil, fmt.Errorf("download rpm packages from %s: %w", a.names(), err)
 	}
-	laid, err := a.Installed(ctx, dir)
+	return found, nil
+}
+
+func (a Archive) download(ctx context.Context, into string, install, alone []string) ([]Found, error) {
+	if err := a.Check(); err != nil {
+		return nil, err
+	}
+	if missing := a.MissingKeys(); len(missing) > 0 {
+		return nil, fmt.Errorf("keys are missing on this host: %s; Debian's package distribution-gpg-keys has those of Fedora, Rocky and openSUSE", strings.Join(missing, ", "))
+	}
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return nil, err
+	}
+	var found []Found
+	err := withTool(into, a.config, func(t tool) error {
+		// Nothing is installed in this root, so that all that is needed is chosen.
+		root := filepath.Join(t.dir, "root")
+		if len(install) > 0 {
+			args := append([]string{"--noplugins", "install", "--downloadonly", "--downloaddir=" + into}, install...)
+			if err := t.dnf(ctx, root, a.Release, args...); err != nil {
+				return err
+			}
+		}
+		if len(alone) > 0 {
+			// Plugins are on for this one: download is one.
+			args := append([]string{"--disableplugin=*", "--enableplugin=download", "download", "--arch=x86_64,noarch", "--destdir=" + into}, parts(alone)...)
+			if err := t.dnf(ctx, root, a.Release, args...); err != nil {
+				return err
+			}
+		}
+		var err error
+		if found, err = a.locate(ctx, t, root, into); err != nil {
+			return err
+		}
+		return a.verify(ctx, t, found)
+	})
+	return found, err
+}
+
+// verify has rpm check each file's signature against the archive's keys, and
+// against no others.
+func (a Archive) verify(ctx context.Context, t tool, found []Found) error {
+	keys := filepath.Join(t.dir, "keys")
+	if err := os.Mkdir(keys, 0o755); err != nil {
+		return err
+	}
+	line := []string{"rpmkeys", "--define", "_pkgverify_level all", "--dbpath", keys}
+	for _, r := range a.Repositories {
+		if _, err := t.run(ctx, append(slices.Concat(line, []string{"--import"}), r.Keys...)...); err != nil {
+			return err
+		}
+	}
+	line = append(line, "--checksig", "--verbose")
+	for _, f := range found {
+		line = append(line, f.File)
+	}
+	_, err := t.run(ctx, line...)
+	return err
+}
+
+// locate says where each downloaded file came from.
+func (a Archive) locate(ctx context.Context, t tool, root, into string) ([]Found, error) {
+	files, err := filepath.Glob(filepath.Join(into, "*.rpm"))
+	if err != nil || len(files) == 0 {
+		return nil, errors.Join(err, errors.New("dnf downloaded nothing"))
+	}
+	out, err := t.dnfSays(ctx, root, a.Release, "--noplugins", "--quiet", "repoquery", "--queryformat", "%{reponame} %{relativepath}")
 	if err != nil {
 		return nil, err
 	}
-	return laid, os.RemoveAll(filepath.Join(dir, a.Database)) // nothing is installed there
-}
-
-// layOut has rpm put the files of packages into dir. rpm checks each
-// signature: `dnf download` doesn't.
-func (a Archive) layOut(ctx context.Context, d dnf, dir string, files []string) error {
-	// Packages of distributions with one /usr have paths through these links.
-	for _, name := range []string{"bin", "sbin", "lib", "lib64"} {
-		if err := os.MkdirAll(filepath.Join(dir, "usr", name), 0o755); err != nil {
-			return err
-		}
-		if err := os.Symlink("usr/"+name, filepath.Join(dir, name)); err != nil {
-			return err
+	by := map[string]Found{}
+	for line := range strings.Lines(string(out)) {
+		name, path, ok := strings.Cut(strings.TrimSpace(line), " ")
+		i := slices.IndexFunc(a.Repositories, func(r Repository) bool { return r.Name == name })
+		if ok && i >= 0 {
+			by[filepath.Base(path)] = Found{URL: a.Repositories[i].url(a.Release), Path: path}
 		}
 	}
-	for _, r := range a.Repositories {
-		if err := d.rpm(ctx, append([]string{"rpmkeys", "--root", dir, "--import"}, r.Keys...)...); err != nil {
-			return err
+	found := make([]Found, len(files))
+	for i, file := range files {
+		f, ok := by[filepath.Base(file)]
+		if !ok {
+			return nil, fmt.Errorf("no repository lists %s", filepath.Base(file))
 		}
+		f.File = file
+		found[i] = f
 	}
-	line := []string{"rpm", "--root", dir, "--define", "_pkgverify_level all", "--install", "--nodeps", "--noscripts", "--notriggers", "--excludedocs"}
-	return d.rpm(ctx, append(line, files...)...)
+	return found, nil
 }
 
 // names gives the names of the repositories.
@@ -184,32 +195,17 @@ func (a Archive) names() string {
 	return strings.Join(names, ", ")
 }
 
-// Installed lists the packages of the system at dir, "name version", sorted, as
-// its rpm database says. Keys, which rpm counts as packages, are left out.
-func (a Archive) Installed(ctx context.Context, dir string) ([]string, error) {
-	scratch, err := os.MkdirTemp("", "ra2-rpm-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(scratch)
-	// Of a copy: a reader leaves files beside the database that it reads.
-	if err := os.CopyFS(filepath.Join(scratch, "db"), os.DirFS(filepath.Join(dir, a.Database))); err != nil {
-		return nil, fmt.Errorf("list rpm packages: %w", err)
-	}
-	out, err := command.Run(ctx, command.Command{Args: []string{"rpm", "--define", "_db_backend " + backend, "--dbpath", filepath.Join(scratch, "db"),
-		"--query", "--all", "--queryformat", `%{NAME} %{EVR}\n`}})
-	if err != nil {
-		return nil, fmt.Errorf("list rpm packages: %w", err)
-	}
+// parts puts those packages that a kernel consists of in the place of the one
+// that only stands for it: kernel, of Fedora and those made like it, is empty.
+// openSUSE's kernel-default is whole.
+func parts(names []string) []string {
 	var all []string
-	for line := range strings.Lines(string(out)) {
-		if !strings.HasPrefix(line, "gpg-pubkey ") {
-			all = append(all, strings.TrimSpace(line))
+	for _, name := range names {
+		if name == "kernel" {
+			all = append(all, "kernel-core", "kernel-modules-core", "kernel-modules")
+		} else {
+			all = append(all, name)
 		}
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("list rpm packages: the database in %s%s has none", dir, a.Database)
-	}
-	slices.Sort(all)
-	return all, nil
+	return all
 }

@@ -9,8 +9,8 @@ import (
 )
 
 func fine() Archive {
-	return Archive{Release: "44", Database: "/usr/lib/sysimage/rpm", Repositories: []Repository{
-		{Name: "fedora", Metalink: "https://mirrors.example/metalink?repo=fedora-$releasever&arch=$basearch", Keys: []string{"/keys/fedora", "/keys/older"}},
+	return Archive{Release: "44", Repositories: []Repository{
+		{Name: "fedora", URL: "https://mirror.example/$releasever/Everything/$basearch/os/", Keys: []string{"/keys/fedora", "/keys/older"}},
 		{Name: "site", URL: "https://mirror.example/site/", Keys: []string{"/keys/site"}, Signed: true},
 	}}
 }
@@ -20,12 +20,10 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	for want, spoil := range map[string]func(*Archive){
-		"no absolute path":     func(a *Archive) { a.Database = "var/lib/rpm" },
 		"no rpm repository":    func(a *Archive) { a.Repositories = nil },
 		"called \"site\"":      func(a *Archive) { a.Repositories[0].Name = "site" },
 		"needs a name":         func(a *Archive) { a.Repositories[0].Name = "a]\n[b" },
-		"and has 0":            func(a *Archive) { a.Repositories[1].URL = "" },
-		"and has 2":            func(a *Archive) { a.Repositories[0].URL = "https://mirror.example" },
+		"\"\" is no URL":       func(a *Archive) { a.Repositories[1].URL = "" },
 		"is no URL":            func(a *Archive) { a.Repositories[1].URL = "https://x\ngpgcheck=0" },
 		"names no keys":        func(a *Archive) { a.Repositories[1].Keys = nil },
 		"\"keys/site\" is no ": func(a *Archive) { a.Repositories[1].Keys = []string{"keys/site"} },
@@ -41,13 +39,33 @@ func TestCheck(t *testing.T) {
 func TestConfig(t *testing.T) {
 	got := fine().config("/none")
 	for _, want := range []string{
-		"[main]\ngpgcheck=1\n", "reposdir=/none\n", "install_weak_deps=0\n", "skip_if_unavailable=0\n",
-		"\n[fedora]\nname=fedora\nmetalink=https://mirrors.example/metalink?repo=fedora-$releasever&arch=$basearch\ngpgkey=file:///keys/fedora file:///keys/older\n",
+		"[main]\n", "\ngpgcheck=1\n", "reposdir=/none\n", "install_weak_deps=0\n", "skip_if_unavailable=0\n",
+		"\n[fedora]\nname=fedora\nbaseurl=https://mirror.example/$releasever/Everything/$basearch/os/\ngpgkey=file:///keys/fedora file:///keys/older\n",
 		"\n[site]\nname=site\nbaseurl=https://mirror.example/site/\ngpgkey=file:///keys/site\nrepo_gpgcheck=1\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
+	}
+}
+
+func TestURL(t *testing.T) {
+	if got := fine().Repositories[0].url("44"); got != "https://mirror.example/44/Everything/x86_64/os" {
+		t.Errorf("the URL is %s", got)
+	}
+}
+
+func TestParts(t *testing.T) {
+	got := strings.Join(parts([]string{"ipxe-bootimgs-x86", "kernel", "kernel-default"}), " ")
+	if got != "ipxe-bootimgs-x86 kernel-core kernel-modules-core kernel-modules kernel-default" {
+		t.Errorf("parts: %s", got)
+	}
+}
+
+func TestParseQuery(t *testing.T) {
+	got := parseQuery("systemd 257.13-1 x86_64\ngpg-pubkey 1-2 (none)\nbash 1:5.2-1 x86_64\n")
+	if len(got) != 2 || got[0].String() != "bash 1:5.2-1" || got[1].Arch != "x86_64" {
+		t.Errorf("read %v", got)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // settle makes a system that was installed at any time the same bytes, and its
 // database one that can be read where nothing can be written.
-func (a Archive) settle(dir string) error {
+func (f Family) settle(dir string) error {
 	for _, pattern := range []string{"var/log/dnf*", "var/log/hawkey.log", "var/cache/ldconfig/*", "var/cache/dnf", "var/lib/dnf", "dev/*"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
@@ -23,7 +23,7 @@ func (a Archive) settle(dir string) error {
 			}
 		}
 	}
-	database := filepath.Join(dir, a.Database)
+	database := filepath.Join(dir, f.Database)
 	if err := settleSQLite(filepath.Join(database, "rpmdb.sqlite")); err != nil {
 		return fmt.Errorf("settle the rpm database: %w", err)
 	}

@@ -1,49 +1,88 @@
 package rpm
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ra2-deploy/ra2-deploy/images/family"
 )
 
-// repository is a real repository: that of package e2e/rpmrepo, or any with
-// Fedora's package names. The environment names its folder.
-func repository(t *testing.T) Archive {
+// database is where Fedora's rpm keeps it.
+const database = "/usr/lib/sysimage/rpm"
+
+// archive is a real one: that of package e2e/rpmrepo, or any with Fedora's
+// package names. The environment names its folder.
+func archive(t *testing.T) Archive {
 	t.Helper()
 	dir := os.Getenv("RA2_RPMREPO")
 	if dir == "" || os.Geteuid() != 0 {
 		t.Skip("needs root and a repository: go test ./e2e/rpmrepo makes one")
 	}
-	return Archive{Release: "1", Database: "/usr/lib/sysimage/rpm", Repositories: []Repository{{
+	return Archive{Release: "1", Repositories: []Repository{{
 		Name: "test", URL: "file://" + filepath.Join(dir, "repo"), Keys: []string{filepath.Join(dir, "RPM-GPG-KEY-ra2-test-rpm")}, Signed: true,
 	}}}
+}
+
+// packages downloads what systems are made of.
+func packages(t *testing.T, install, alone []string) []family.Package {
+	t.Helper()
+	found, err := archive(t).Download(t.Context(), t.TempDir(), install, alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range found {
+		if f.URL != archive(t).Repositories[0].URL || !strings.HasSuffix(f.Path, ".rpm") {
+			t.Errorf("%s is from %s %s", f.File, f.URL, f.Path)
+		}
+		files = append(files, f.File)
+	}
+	all, err := Describe(t.Context(), files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // Two systems of the same packages have the same bytes, and their own rpm says
 // what they hold, also where it can write nothing.
 func TestSystem(t *testing.T) {
-	a := repository(t)
-	var trees []string
+	names := []string{"fedora-release", "systemd", "systemd-udev", "rpm", "chrony"}
+	all := packages(t, slices.Concat(names, []string{"syslinux-nonlinux"}), nil)
+	names[0] = "ra2-test-rpm-release" // in a bundle packages have their own names
+	extra, err := family.Pick(all, []string{"syslinux-nonlinux"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, trees := Family{Database: database}, []string{}
 	for range 2 {
 		dir := filepath.Join(t.TempDir(), "root")
-		if err := a.System(t.Context(), dir, []string{"fedora-release", "systemd", "systemd-udev", "rpm", "chrony"}); err != nil {
+		if err := f.System(t.Context(), dir, all, names); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Add(t.Context(), dir, extra[0].File); err != nil {
 			t.Fatal(err)
 		}
 		trees = append(trees, dir)
 	}
 	run(t, "diff", "--recursive", "--no-dereference", trees[0], trees[1])
-	packages, err := a.Installed(t.Context(), trees[0])
-	if err != nil || !slices.ContainsFunc(packages, func(p string) bool { return strings.HasPrefix(p, "systemd 2") }) {
-		t.Errorf("installed: %v, %v", packages, err)
+	installed, err := f.Installed(t.Context(), trees[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := family.Pick(installed, append(names, "glibc", "syslinux-nonlinux")); err != nil {
+		t.Errorf("%v of %v", err, installed)
 	}
 	run(t, "diff", "--recursive", "--no-dereference", trees[0], trees[1]) // a look leaves nothing behind
 	readOnly := []string{"unshare", "--mount", "--propagation", "private", "sh", "-c", `mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec chroot "$0" "$@"`, trees[0]}
 	inside := strings.Fields(run(t, append(readOnly, "rpm", "-qa", "--qf", `%{NAME}\n`)...))
-	if len(inside) < len(packages) || !slices.Contains(inside, "chrony") {
-		t.Errorf("rpm -qa inside says %v, the database has %v", inside, packages)
+	if len(inside) != len(installed) || !slices.Contains(inside, "chrony") {
+		t.Errorf("rpm -qa inside says %v, the database has %v", inside, installed)
 	}
 	// Owner and mode are for scriptlets to set, and so is configuration ("c"). No
 	// file is missing, and none has other content.
@@ -54,17 +93,32 @@ func TestSystem(t *testing.T) {
 	}
 }
 
+// What a bundle lacks is named.
+func TestSystemLacks(t *testing.T) {
+	all := packages(t, []string{"filesystem", "chrony"}, nil)
+	f, dir := Family{Database: database}, filepath.Join(t.TempDir(), "root")
+	if err := f.System(t.Context(), dir, all, []string{"chrony", "no-such-package"}); !errors.As(err, new(*family.Lacking)) {
+		t.Errorf("a package that isn't there: %v", err)
+	}
+	less := slices.DeleteFunc(all, func(p family.Package) bool { return strings.HasPrefix(p.Name, "libcap2") })
+	if err := f.System(t.Context(), dir, less, []string{"chrony"}); err == nil || !strings.Contains(err.Error(), "libcap") {
+		t.Errorf("a library that isn't there: %v", err)
+	}
+}
+
 // What isn't installed is laid out as it is packaged.
 func TestUnpack(t *testing.T) {
-	a, dir := repository(t), filepath.Join(t.TempDir(), "kernel")
+	names := []string{"kernel", "ipxe-bootimgs-x86"}
+	all := packages(t, nil, names)
+	dir := filepath.Join(t.TempDir(), "kernel")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	laid, err := a.Unpack(t.Context(), dir, []string{"kernel-core", "kernel-modules-core", "ipxe-bootimgs-x86"})
+	laid, err := Family{Database: database}.Unpack(t.Context(), dir, all, names)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(laid) != 3 || !strings.HasPrefix(laid[1], "kernel-core 6") {
+	if len(laid) != 4 || laid[1].Name != "kernel-core" {
 		t.Errorf("laid out: %v", laid)
 	}
 	for _, pattern := range []string{"lib/modules/*/vmlinuz", "lib/modules/*/config", "usr/lib/modules/*/kernel/fs/erofs/erofs.ko*", "usr/share/ipxe/undionly.kpxe"} {
@@ -72,44 +126,50 @@ func TestUnpack(t *testing.T) {
 			t.Errorf("%s: %v, %v", pattern, found, err)
 		}
 	}
-	if found, err := filepath.Glob(filepath.Join(dir, "usr/lib/sysimage/*")); err != nil || len(found) != 0 {
+	if found, err := filepath.Glob(filepath.Join(dir, database, "*")); err != nil || len(found) != 0 {
 		t.Errorf("left: %v, %v", found, err)
 	}
 }
 
-// Nothing is taken that isn't signed by the repository's key, and what is asked
+// Nothing is taken that isn't signed by the archive's key, and what is asked
 // for has to be there.
-func TestRefuses(t *testing.T) {
-	a := repository(t)
+func TestDownloadRefuses(t *testing.T) {
+	a := archive(t)
 	key, other := a.Repositories[0].Keys[0], otherKey(t)
 	for name, c := range map[string]struct {
-		spoil    func(*Repository)
-		packages []string
-		want     string
+		spoil func(*Repository)
+		want  string
 	}{
-		"list signed by another key":     {func(r *Repository) { r.Keys = []string{other} }, []string{"rpm"}, "repomd.xml GPG signature verification error"},
-		"packages signed by another key": {func(r *Repository) { r.Keys, r.Signed = []string{other}, false }, []string{"rpm"}, "GPG"},
-		"no such package":                {func(*Repository) {}, []string{"rpm", "no-such-package"}, "no-such-package"},
-		"no such repository":             {func(r *Repository) { r.URL = "file:///nowhere" }, []string{"rpm"}, "/nowhere"},
-		"no such key":                    {func(r *Repository) { r.Keys = []string{key + ".gone"} }, []string{"rpm"}, ".gone"},
+		"list signed by another key":     {func(r *Repository) { r.Keys = []string{other} }, "repomd.xml GPG signature verification error"},
+		"packages signed by another key": {func(r *Repository) { r.Keys, r.Signed = []string{other}, false }, ""},
+		"no such repository":             {func(r *Repository) { r.URL = "file:///nowhere" }, "/nowhere"},
+		"no such key":                    {func(r *Repository) { r.Keys = []string{key + ".gone"} }, "distribution-gpg-keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := a
 			b.Repositories = slices.Clone(a.Repositories)
 			c.spoil(&b.Repositories[0])
-			dir := filepath.Join(t.TempDir(), "root")
-			err := b.System(t.Context(), dir, c.packages)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("System: want an error with %q, got %v", c.want, err)
+			if found, err := b.Download(t.Context(), t.TempDir(), []string{"bash"}, nil); err == nil || !strings.Contains(err.Error(), or(c.want, "GPG check FAILED")) {
+				t.Errorf("with what they need: %v, %v", found, err)
 			}
-			if err := os.MkdirAll(filepath.Join(dir, "unpacked"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if laid, err := b.Unpack(t.Context(), filepath.Join(dir, "unpacked"), c.packages); err == nil {
-				t.Errorf("Unpack took %v", laid)
+			if found, err := b.Download(t.Context(), t.TempDir(), nil, []string{"bash"}); err == nil || !strings.Contains(err.Error(), or(c.want, "NOKEY")) {
+				t.Errorf("alone: %v, %v", found, err)
 			}
 		})
 	}
+	if _, err := a.Download(t.Context(), t.TempDir(), []string{"bash", "no-such-package"}, nil); err == nil || !strings.Contains(err.Error(), "no-such-package") {
+		t.Errorf("no such package: %v", err)
+	}
+	if _, err := a.Download(t.Context(), t.TempDir(), nil, []string{"bash", "no-such-package"}); err == nil || !strings.Contains(err.Error(), "no-such-package") {
+		t.Errorf("no such package, alone: %v", err)
+	}
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
 }
 
 // otherKey makes a key that nothing is signed with.
