@@ -74,7 +74,7 @@ found changes.`,
 	}
 	cmd.AddCommand(
 		initCommand(), validateCommand(), schemaCommand(), factsCommand(), planCommand(), upCommand(), rebuildCommand(), statusCommand(),
-		downCommand(), kubeconfigCommand(), imageCommand(), labCommand(), versionCommand(),
+		downCommand(), kubeconfigCommand(), verifyCommand(), imageCommand(), labCommand(), versionCommand(),
 	)
 	strict(cmd)
 	return cmd
@@ -133,7 +133,7 @@ func tell(w io.Writer, err error) int {
 	errors.As(err, &step)
 	fmt.Fprint(w, report.Failure(err, step.next))
 	switch {
-	case errors.As(err, new(distrust)):
+	case errors.As(err, new(distrust)), errors.As(err, new(unfit)):
 		return exitRefused
 	case errors.As(err, new(usage)), errors.Is(err, errNotWritten), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
 		return exitUsage

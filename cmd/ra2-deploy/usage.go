@@ -16,7 +16,7 @@ func strict(cmd *cobra.Command) {
 		return usage{fmt.Errorf("%w; `%s --help` lists the flags", err, c.CommandPath())}
 	})
 	for _, c := range cmd.Commands() {
-		if c.HasSubCommands() {
+		if c.HasSubCommands() && c.RunE == nil {
 			c.RunE = onlyGroup
 			c.Args = cobra.ArbitraryArgs
 			c.DisableFlagsInUseLine = true

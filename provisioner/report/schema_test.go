@@ -11,6 +11,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
@@ -21,7 +22,7 @@ var update = flag.Bool("update", false, "write the schemas anew")
 // TestSchemasAreFresh makes the schema of each document from its type and the
 // comments of that type, and compares it with the one in docs.
 func TestSchemasAreFresh(t *testing.T) {
-	for file, document := range map[string]any{"findings": report.Check{}, "facts": report.Facts{}} {
+	for file, document := range map[string]any{"findings": report.Check{}, "facts": report.Facts{}, "workload": report.Workload{}} {
 		path := filepath.Join("../../docs/schema", file+".schema.json")
 		want := schema(t, document)
 		if *update {
@@ -39,7 +40,7 @@ func TestSchemasAreFresh(t *testing.T) {
 func schema(t *testing.T, document any) []byte {
 	t.Helper()
 	r := jsonschema.Reflector{ExpandedStruct: true, Anonymous: true, Mapper: words}
-	for _, folder := range []string{"report", "rules", "facts"} {
+	for _, folder := range []string{"report", "rules", "facts", "conform"} {
 		// paths are joined: from this package up, and down again
 		if err := r.AddGoComments("github.com/ra2-deploy/ra2-deploy/provisioner/report", "../"+folder); err != nil {
 			t.Fatal(err)
@@ -60,6 +61,12 @@ func words(t reflect.Type) *jsonschema.Schema {
 		for _, v := range []rules.Verdict{rules.Pass, rules.Fail, rules.Unknown, rules.Waived, rules.Planned, rules.NotApplicable} {
 			all = append(all, string(v))
 		}
+	case reflect.TypeFor[conform.Verdict]():
+		for _, v := range conform.Verdicts() {
+			all = append(all, string(v))
+		}
+	case reflect.TypeFor[conform.How]():
+		all = []any{string(conform.Setting), string(conform.Behaviour), string(conform.Statement)}
 	case reflect.TypeFor[ra2.Level]():
 		for _, l := range []ra2.Level{ra2.Must, ra2.ConditionalMust, ra2.Should, ra2.May} {
 			all = append(all, string(l))
