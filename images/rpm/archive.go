@@ -67,6 +67,15 @@ func (r Repository) url(release string) string {
 	return strings.TrimSuffix(strings.NewReplacer("$releasever", release, "$basearch", "x86_64").Replace(r.URL), "/")
 }
 
+// URLs gives those of the repositories, as Found has them.
+func (a Archive) URLs() []string {
+	urls := make([]string, len(a.Repositories))
+	for i, r := range a.Repositories {
+		urls[i] = r.url(a.Release)
+	}
+	return urls
+}
+
 // MissingKeys gives the keys that are not on this host, sorted.
 func (a Archive) MissingKeys() []string {
 	missing := map[string]bool{}
