@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -15,7 +14,9 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/workload"
 )
 
@@ -50,6 +51,7 @@ Exit status 3 says that a row that binds fails.`,
 	flags.StringArrayVar(&f.chart.Set, "set", nil, "value for a chart, like replicas=3")
 	flags.StringVar(&f.chart.Release, "release", "", "name of the release, for a chart (the chart's own)")
 	flags.StringVar(&f.chart.Version, "kube-version", "", "Kubernetes version to judge API versions by ("+kubeadm.Version+", or the cluster's)")
+	flags.StringVar(&f.cluster, "cluster", "", "kubeconfig of the cluster that a namespace is in (what kubectl uses)")
 	flags.StringVar(&f.rows, "rows", "ra2.app.*", "only these rows, like ra2.app.04?")
 	flags.BoolVar(&f.all, "all", false, "tell of every row and finding, also those that pass")
 	f.output = addFormat(cmd)
@@ -64,7 +66,11 @@ func (f *workloadFlags) run(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	results, err := app.Judge(w)
+	catalogue, err := ra2.Load()
+	if err != nil {
+		return err
+	}
+	results, err := app.Judge(catalogue, w)
 	if err != nil {
 		return err
 	}
@@ -139,6 +145,28 @@ func (f *workloadFlags) read(ctx context.Context, arg string) (string, app.Workl
 }
 
 // live gets a namespace as it runs.
-func (f *workloadFlags) live(_ context.Context, name string) (string, app.Workload, error) {
-	return "namespace " + name, app.Workload{}, errors.New("not yet")
+func (f *workloadFlags) live(ctx context.Context, name string) (string, app.Workload, error) {
+	what := "namespace " + name
+	config, err := verify.Config(f.cluster)
+	if err != nil {
+		return what, app.Workload{}, err
+	}
+	client, err := workload.New(config)
+	if err != nil {
+		return what, app.Workload{}, err
+	}
+	version := f.chart.Version
+	if version == "" {
+		if version, err = client.Version(ctx); err != nil {
+			return what, app.Workload{}, err
+		}
+	}
+	w, err := client.Live(ctx, name)
+	if err != nil {
+		return what, w, err
+	}
+	if w.Version, err = app.ParseVersion(version); err != nil {
+		return what, w, usage{fmt.Errorf("--kube-version: %w", err)}
+	}
+	return what + " (" + w.State() + ")", w, nil
 }

@@ -48,13 +48,22 @@ type Cluster struct {
 // Open returns the cluster of a kubeconfig file, of its current context. An
 // empty path means what kubectl would use: $KUBECONFIG, else ~/.kube/config.
 func Open(path string) (*Cluster, error) {
+	config, err := Config(path)
+	if err != nil {
+		return nil, err
+	}
+	return OpenConfig(config)
+}
+
+// Config reads a kubeconfig file, as Open does.
+func Config(path string) (*rest.Config, error) {
 	loading := clientcmd.NewDefaultClientConfigLoadingRules()
 	loading.ExplicitPath = path
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(loading, nil).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", cmp.Or(path, os.Getenv("KUBECONFIG"), "~/.kube/config"), err)
 	}
-	return OpenConfig(config)
+	return config, nil
 }
 
 // OpenConfig returns the cluster that a configuration of client-go leads to.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
@@ -90,11 +92,23 @@ type Message struct {
 // Live is what a cluster tells of the workload beyond its objects.
 type Live struct {
 	Images map[string]Image // by each name that a node has for the image
-	Logs   map[string]Log   // by "pod/NAMESPACE/POD CONTAINER"
+	Logs   map[string]Log   // by LogKey: one pod of a controller speaks for all
 	// Unready holds, by the UID of a pod, when its readiness probe failed last; a
 	// pod isn't there where no event tells of it. Events are kept an hour.
 	Unready map[string]time.Time
-	Time    time.Time // when it was asked
+	// Lacks says why no images are told; empty if they are.
+	Lacks string
+	Time  time.Time // when it was asked
+}
+
+// LogKey is the name of a container's log: of the pod's controller where there is
+// one.
+func LogKey(p *corev1.Pod, container string) string {
+	by := "pod/" + p.Name
+	if c := metav1.GetControllerOf(p); c != nil {
+		by = strings.ToLower(c.Kind) + "/" + c.Name
+	}
+	return by + " " + container
 }
 
 // Image is an image as a node has it.
@@ -125,11 +139,7 @@ type subject struct {
 }
 
 // Judge returns one result for each row of ra2.app, in their order.
-func Judge(w Workload) ([]conform.Result, error) {
-	catalogue, err := ra2.Load()
-	if err != nil {
-		return nil, err
-	}
+func Judge(catalogue ra2.Catalogue, w Workload) ([]conform.Result, error) {
 	bound := rows()
 	s := subject{Workload: w, catalogue: catalogue, pods: w.pods()}
 	var all []conform.Result

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/workload"
 )
 
@@ -58,7 +59,11 @@ func (x texts) judge(t *testing.T, base string) map[string]conform.Result {
 			w.Objects[i].File = ""
 		}
 	}
-	results, err := app.Judge(w)
+	catalogue, err := ra2.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := app.Judge(catalogue, w)
 	if err != nil {
 		t.Fatal(err)
 	}

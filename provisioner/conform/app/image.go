@@ -46,6 +46,8 @@ func imageSize(s subject) []conform.Finding {
 		image, ok := s.Live.image(c.Image)
 		said := fmt.Sprintf("%s: %d bytes on %s", c.Image, image.Bytes, image.Node)
 		switch {
+		case !ok && s.Live.Lacks != "":
+			n.doubts(c.path+".image", c.Image, "what nodes tell of their images: "+s.Live.Lacks)
 		case !ok:
 			n.doubts(c.path+".image", c.Image, "the size of "+c.Image+": no node reports it among its images (a kubelet reports 50 at most, nodeStatusMaxImages)")
 		case image.Bytes > most:

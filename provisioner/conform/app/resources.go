@@ -195,7 +195,8 @@ func (s subject) wrote(p pod, c container, n *notes) {
 		n.doubts(c.path, c.Name, "the log of a running pod: name the namespace")
 		return
 	}
-	switch l, asked := s.Live.Logs[p.object.ref()+" "+c.Name]; {
+	whole, _ := p.object.Typed.(*corev1.Pod)
+	switch l, asked := s.Live.Logs[LogKey(whole, c.Name)]; {
 	case !asked || l.Err != "":
 		n.doubts(c.path, c.Name, "the log of "+c.Name+": "+strings.TrimPrefix(l.Err+"not asked", "not asked"))
 	case l.Bytes == 0:

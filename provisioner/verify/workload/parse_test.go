@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/workload"
 )
 
@@ -125,12 +126,16 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	catalogue, err := ra2.Load()
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		objects, err := workload.Parse("f.yaml", "", data)
 		if err != nil {
 			return
 		}
-		if _, err := app.Judge(app.Workload{Objects: objects, Live: &app.Live{}}); err != nil {
+		if _, err := app.Judge(catalogue, app.Workload{Objects: objects, Live: &app.Live{}}); err != nil {
 			t.Fatal(err)
 		}
 	})
