@@ -73,7 +73,7 @@ func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]
 	}
 	var errs []error
 	for _, n := range c.Nodes {
-		password, err := reveal(n.BMC.Password, beside)
+		password, err := Reveal(n.BMC.Password, beside)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: the password of its management controller (%s): %w", n.Name, n.BMC.Password, err))
 			continue

@@ -88,8 +88,9 @@ func Kubeconfig(inventory string) ([]byte, error) {
 	return os.ReadFile(stateOf(inventory).path(fileKubeconfig))
 }
 
-// reveal fetches the value that a reference names.
-func reveal(ref secret.Ref, beside string) (secret.Value, error) {
+// Reveal fetches the value that a reference names; a path is one from the
+// directory beside.
+func Reveal(ref secret.Ref, beside string) (secret.Value, error) {
 	if ref.Env != "" {
 		text, ok := os.LookupEnv(ref.Env)
 		switch {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
@@ -74,7 +75,7 @@ found changes.`,
 	}
 	cmd.AddCommand(
 		initCommand(), validateCommand(), schemaCommand(), factsCommand(), planCommand(), upCommand(), rebuildCommand(), statusCommand(),
-		downCommand(), kubeconfigCommand(), verifyCommand(), imageCommand(), labCommand(), versionCommand(),
+		downCommand(), kubeconfigCommand(), verifyCommand(), imageCommand(), bundleCommand(), labCommand(), versionCommand(),
 	)
 	strict(cmd)
 	return cmd
@@ -133,7 +134,7 @@ func tell(w io.Writer, err error) int {
 	errors.As(err, &step)
 	fmt.Fprint(w, report.Failure(err, step.next))
 	switch {
-	case errors.As(err, new(distrust)), errors.As(err, new(unfit)):
+	case errors.As(err, new(distrust)), errors.As(err, new(unfit)), errors.As(err, new(*bundle.Bad)):
 		return exitRefused
 	case errors.As(err, new(usage)), errors.Is(err, errNotWritten), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
 		return exitUsage

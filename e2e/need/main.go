@@ -55,6 +55,7 @@ func tools(task string) []tool {
 		{look: "dhclient", deb: "isc-dhcp-client", why: "is a DHCP client in the netboot tests"},
 		{look: "sgdisk", deb: "gdisk", why: "reads our partition tables"},
 		{look: "cpio", deb: "cpio", why: "reads our initrds"},
+		{look: "minisign", deb: "minisign", why: "checks our signatures of bundles, and makes some for us to check"},
 		{look: "curl", deb: "curl", why: "fetches by TFTP and HTTP"},
 		{look: "ipmi_sim", deb: "openipmi", why: "is a real IPMI controller, in the tests of the IPMI client and in the lab"},
 		{look: "ipmitool", deb: "ipmitool", why: "is a real IPMI client, beside ours and against the lab's controllers"},

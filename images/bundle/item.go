@@ -50,7 +50,7 @@ type Item struct {
 	Name    string `json:"name"`              // of a package; reference with tag of an image (registry.k8s.io/pause:3.10.2); path of a file (loader/snponly.efi)
 	Version string `json:"version,omitempty"` // as the package manager writes it; tag of an image
 	Arch    string `json:"arch,omitempty"`    // as the package manager writes it: amd64, all, x86_64, noarch
-	Source  string `json:"source"`            // where it came from, see Origin
+	Source  string `json:"source"`            // where it came from: apt:<archive> <suite> <path>, rpm:<url> <path>, go:<module>@<version> <sum>, oci:<image>@<digest>, file:<name>
 	Digest  Digest `json:"digest"`            // of its content; of an image's manifest
 	Size    int64  `json:"size"`              // bytes of that content
 }

@@ -19,12 +19,13 @@ import (
 type order struct {
 	manifests []blob // sorted by digest, each once
 	media     map[Digest]types.MediaType
-	parts     map[Digest]blob // what the manifests name, and packages and files
+	parts     map[Digest]blob   // what the manifests name, and packages and files
+	images    map[Digest][]blob // what each manifest names
 }
 
 // begin orders what the list alone tells.
 func begin(items []Item) (order, error) {
-	o := order{media: map[Digest]types.MediaType{}, parts: map[Digest]blob{}}
+	o := order{media: map[Digest]types.MediaType{}, parts: map[Digest]blob{}, images: map[Digest][]blob{}}
 	manifests := map[Digest]blob{}
 	for _, i := range items {
 		into := o.parts
@@ -55,7 +56,7 @@ func (o order) read(manifest blob, text []byte) error {
 	if err != nil {
 		return err
 	}
-	o.media[manifest.digest] = media
+	o.media[manifest.digest], o.images[manifest.digest] = media, parts
 	for _, p := range parts {
 		p.item = fmt.Sprintf("%s of %s", p.item, manifest.item)
 		if err := put(o.parts, p); err != nil {

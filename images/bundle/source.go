@@ -84,6 +84,7 @@ func Resolve(ctx context.Context, sources []Source) ([]Item, error) {
 func Fill(ctx context.Context, w *Writer, items []Item, sources []Source, tell func(Progress)) error {
 	f := filler{to: w, sources: sources, progress: meter{tell: tell, now: Progress{Doing: "fetch"}}}
 	for _, i := range items {
+		w.fail(i, fmt.Errorf("%s was not fetched", i)) // until it was
 		if f.sourceOf(i) < 0 {
 			f.failed = append(f.failed, fmt.Errorf("%s: nothing here can fetch it from %s", i, i.Source))
 		}

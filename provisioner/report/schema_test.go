@@ -11,6 +11,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
@@ -22,7 +23,9 @@ var update = flag.Bool("update", false, "write the schemas anew")
 // TestSchemasAreFresh makes the schema of each document from its type and the
 // comments of that type, and compares it with the one in docs.
 func TestSchemasAreFresh(t *testing.T) {
-	for file, document := range map[string]any{"findings": report.Check{}, "facts": report.Facts{}, "workload": report.Workload{}} {
+	for file, document := range map[string]any{
+		"findings": report.Check{}, "facts": report.Facts{}, "workload": report.Workload{}, "bundle-list": report.BundleList{}, "bundle-check": report.BundleCheck{},
+	} {
 		path := filepath.Join("../../docs/schema", file+".schema.json")
 		want := schema(t, document)
 		if *update {
@@ -40,7 +43,7 @@ func TestSchemasAreFresh(t *testing.T) {
 func schema(t *testing.T, document any) []byte {
 	t.Helper()
 	r := jsonschema.Reflector{ExpandedStruct: true, Anonymous: true, Mapper: words}
-	for _, folder := range []string{"report", "rules", "facts", "conform"} {
+	for _, folder := range []string{"report", "rules", "facts", "conform", "../images/bundle"} {
 		// paths are joined: from this package up, and down again
 		if err := r.AddGoComments("github.com/ra2-deploy/ra2-deploy/provisioner/report", "../"+folder); err != nil {
 			t.Fatal(err)
@@ -70,6 +73,10 @@ func words(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[ra2.Level]():
 		for _, l := range []ra2.Level{ra2.Must, ra2.ConditionalMust, ra2.Should, ra2.May} {
 			all = append(all, string(l))
+		}
+	case reflect.TypeFor[bundle.Kind]():
+		for _, k := range []bundle.Kind{bundle.Deb, bundle.RPM, bundle.Image, bundle.File} {
+			all = append(all, string(k))
 		}
 	default:
 		return nil

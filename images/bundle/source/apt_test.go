@@ -128,7 +128,9 @@ func (r *repository) signed(text string) string {
 
 // apt is the source of this archive, under a name that isn't its address.
 func (r *repository) apt(install, alone []string) Apt {
-	line := func(url, suite string) string { return fmt.Sprintf("deb [signed-by=%s] %s %s main", r.keyring, url, suite) }
+	line := func(url, suite string) string {
+		return fmt.Sprintf("deb [signed-by=%s] %s %s main", r.keyring, url, suite)
+	}
 	const debian = "http://deb.example/debian"
 	return Apt{
 		Suite: "trixie", Mirror: debian, Lines: []string{line(debian, "trixie"), line(debian+"-security", "trixie-security")},

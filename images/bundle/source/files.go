@@ -46,3 +46,6 @@ func (f Files) Fetch(_ context.Context, i bundle.Item, to *bundle.Writer) error 
 	_, err = to.AddFile(i, file)
 	return err
 }
+
+// Local says that a lock has nothing of these.
+func (Files) Local() bool { return true }
