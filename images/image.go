@@ -126,8 +126,11 @@ func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manif
 	if err != nil {
 		return err
 	}
-	esp["/EFI/BOOT/BOOTX64.EFI"] = filepath.Join(p.loaders, "usr/lib/systemd/boot/efi/systemd-bootx64.efi")
+	esp[firmwareStarts] = filepath.Join(p.loaders, "usr/lib/systemd/boot/efi/systemd-bootx64.efi")
 	esp["/ra2/kernel"], esp["/ra2/initrd"] = filepath.Join(out, FileKernel), filepath.Join(out, FileInitrd)
+	if err := b.secure(p, work, out, m, esp); err != nil {
+		return err
+	}
 	if err := disk.ESP(ctx, parts.ESP, b.inputs, esp); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 	"github.com/ra2-deploy/ra2-deploy/images/deb"
 	"github.com/ra2-deploy/ra2-deploy/images/disk"
+	"github.com/ra2-deploy/ra2-deploy/images/secureboot"
 )
 
 // Spec says which image is wanted.
@@ -20,6 +21,9 @@ type Spec struct {
 	Kubernetes   bool   // false: the system and ra2-node only, for tests
 	Node         string // file: the static ra2-node program
 	Mirror       string // of packages; "" means the recipe's
+
+	SignedBy string             `json:",omitempty"` // fingerprint of the certificate whose key signs what firmware starts; "" for no signature
+	Signer   *secureboot.Signer `json:"-"`          // that key; nil where an image is only looked for
 }
 
 // Manifest describes a finished image; it is manifest.json beside it.
@@ -43,6 +47,8 @@ type Manifest struct {
 
 	RootHash   string `json:"rootHash"`   // dm-verity root hash of the root partition, hex
 	KernelLine string `json:"kernelLine"` // that starts it, see the function KernelLine
+
+	SignedBy string `json:"signedBy,omitempty"` // fingerprint of the certificate whose key signed what firmware starts; "" for none
 }
 
 // Names of the files in an image's folder.

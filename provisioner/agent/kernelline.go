@@ -27,6 +27,7 @@ type KernelLine struct {
 	Gateways  []netip.Addr     // ra2.gw
 	Root      string           // ra2.root: "PARTLABEL=ra2-root"
 	Verity    string           // ra2.verity: root hash of the root partition (dm-verity), 64 hexadecimal digits
+	Initrd    string           // ra2.initrd: sha256 of the system partition's initrd, hexadecimal, on the line of a signed image
 	Disk      string           // ra2.disk: "serial:<s>" or "wwn:<w>": the disk to write, or to boot when more than one holds a system
 	Kexec     bool             // ra2.kexec=1: ra2-node started this kernel itself, to bring what the class adds into force
 	Ticket    string           // ra2.ticket: URL of the one-time ticket, where no loader brings it
@@ -50,6 +51,7 @@ func (k KernelLine) String() string {
 	add("ra2.gw", join(k.Gateways))
 	add("ra2.root", k.Root)
 	add("ra2.verity", k.Verity)
+	add("ra2.initrd", k.Initrd)
 	add("ra2.disk", k.Disk)
 	if k.Kexec {
 		add("ra2.kexec", "1")
@@ -95,6 +97,8 @@ func (k *KernelLine) set(key, value string) (err error) {
 			return fmt.Errorf("the line names another root hash, %s, before it", k.Verity)
 		}
 		k.Verity = value
+	case "ra2.initrd":
+		k.Initrd = value
 	case "ra2.disk":
 		k.Disk = value
 	case "ra2.ticket":

@@ -87,14 +87,17 @@ func restart(sys *pid1.System, disk system, line string) error {
 	if err := unix.Mount(disk.esp, at, "vfat", unix.MS_RDONLY, ""); err != nil {
 		return fmt.Errorf("mount the system partition %s: %w", disk.esp, err)
 	}
-	err := loadFrom(at, line)
+	err := loadFrom(at, line, sys.Line.Initrd)
 	if unmounted := unix.Unmount(at, 0); err != nil || unmounted != nil {
 		return errors.Join(err, unmounted)
 	}
 	return pid1.StartKernel()
 }
 
-func loadFrom(esp, line string) error {
+// loadFrom takes kernel and initrd from the system partition, which nothing
+// protects. Under Secure Boot the running kernel verifies the next one, and the
+// initrd must have the digest that the signed line names.
+func loadFrom(esp, line, digest string) error {
 	kernel, err := os.Open(filepath.Join(esp, "ra2/kernel"))
 	if err != nil {
 		return err
@@ -105,6 +108,14 @@ func loadFrom(esp, line string) error {
 		return err
 	}
 	defer initrd.Close()
+	if digest != "" {
+		checked, err := pid1.InMemory("initrd", initrd, "sha256:"+digest)
+		if err != nil {
+			return err
+		}
+		defer checked.Close()
+		initrd = checked
+	}
 	return pid1.LoadKernel(kernel, initrd, line)
 }
 
