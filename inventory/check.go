@@ -14,6 +14,7 @@ func (c *converter) check(cluster Cluster) {
 	c.families(cluster)
 	c.overlaps(cluster)
 	c.places(cluster)
+	c.verifies(cluster)
 	if cluster.Image.Kubernetes {
 		c.topology(cluster)
 		c.sizes(cluster)

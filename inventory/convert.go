@@ -35,6 +35,7 @@ func (c *converter) cluster(f v1alpha1.File) Cluster {
 	c.label("metadata.name", f.Metadata.Name)
 	out := Cluster{
 		Name:         f.Metadata.Name,
+		SecureBoot:   c.secureBoot(f.Spec.SecureBoot),
 		Provisioning: c.provisioning(f.Spec.Provisioning),
 		Classes:      c.classes(f.Spec.Classes),
 		Zones:        c.zones(f.Spec.Zones),

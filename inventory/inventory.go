@@ -16,6 +16,7 @@ type Cluster struct {
 	Name         string
 	Kubernetes   Kubernetes
 	Image        Image
+	SecureBoot   *SecureBoot // nil: nothing is signed
 	Provisioning Provisioning
 	Classes      map[string]Class
 	Zones        []string
@@ -44,6 +45,16 @@ type Image struct {
 	Distribution string // "debian-13"
 	Kernel       string // "generic" (servers) or "cloud" (virtual machines)
 	Kubernetes   bool   // false only for a host that is installed and not joined
+}
+
+// SecureBoot is the site's own key for UEFI Secure Boot (UEFI 2.10, 32). Files
+// are named as written, relative to the inventory.
+type SecureBoot struct {
+	Certificate string     // X.509, RSA; each host's firmware must have it in db
+	Key         secret.Ref // its private key, PEM; no field set where it is elsewhere
+	Enroll      bool       // certificate and switch are brought into hosts' firmware
+	PlatformKey string     // certificate for firmware without PK; empty is none
+	ExchangeKey string     // certificate for firmware without KEK; empty is none
 }
 
 // Provisioning is the network that hosts boot from.

@@ -27,6 +27,7 @@ type Metadata struct {
 type Spec struct {
 	Kubernetes   Kubernetes       `json:"kubernetes,omitempty"`
 	Image        Image            `json:"image,omitempty"`
+	SecureBoot   *SecureBoot      `json:"secureBoot,omitempty" jsonschema_description:"The site's own key for UEFI Secure Boot. Without it nothing is signed."`
 	Provisioning Provisioning     `json:"provisioning"`
 	Classes      map[string]Class `json:"classes,omitempty" jsonschema_description:"Named sets of host settings."`
 	Zones        []string         `json:"zones" jsonschema:"minItems=1,uniqueItems=true,pattern=^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" jsonschema_description:"Fault domains: racks, power feeds, rooms. Every zone needs a control plane and a worker (ra2.k8s.003, ra2.k8s.004)."`
@@ -61,6 +62,15 @@ type Image struct {
 	Distribution string `json:"distribution,omitempty" jsonschema:"enum=debian-13,default=debian-13"`
 	Kernel       string `json:"kernel,omitempty" jsonschema:"enum=generic,enum=cloud,default=generic" jsonschema_description:"generic for servers, cloud for virtual machines."`
 	Kubernetes   *bool  `json:"kubernetes,omitempty" jsonschema:"default=true" jsonschema_description:"false: install the hosts and form no cluster."`
+}
+
+// SecureBoot is the site's own key for UEFI Secure Boot.
+type SecureBoot struct {
+	Certificate string     `json:"certificate" jsonschema:"minLength=1" jsonschema_description:"File of the X.509 certificate (RSA, 2048 bits or more), PEM or DER. Each host's firmware must have it in db."`
+	Key         *SecretRef `json:"key,omitempty" jsonschema_description:"Its private key, PEM. Needed where an image is built, or an inventory changed; never copied."`
+	Enroll      *bool      `json:"enroll,omitempty" jsonschema:"default=true" jsonschema_description:"false: the firmware of all hosts has the certificate and Secure Boot on, and nothing in it is changed."`
+	PlatformKey string     `json:"platformKey,omitempty" jsonschema:"minLength=1" jsonschema_description:"File of the certificate that becomes PK where firmware has none (setup mode)."`
+	ExchangeKey string     `json:"exchangeKey,omitempty" jsonschema:"minLength=1" jsonschema_description:"File of the certificate that becomes KEK where firmware has none (setup mode)."`
 }
 
 // Provisioning is the network that hosts boot from.
