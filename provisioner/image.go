@@ -19,18 +19,28 @@ import (
 type imageFiles struct {
 	cache    string
 	manifest images.Manifest
+	keys     bootKeys // of Secure Boot
 }
 
 // ImageSpec returns the image that an inventory wants. ra2-node is the program
-// beside ra2-deploy.
-func ImageSpec(c inventory.Cluster) (images.Spec, error) {
+// beside ra2-deploy; the keys of Secure Boot are read from where the inventory
+// at path says.
+func ImageSpec(c inventory.Cluster, path string) (images.Spec, error) {
+	keys, err := readKeys(c, filepath.Dir(path))
+	if err != nil {
+		return images.Spec{}, err
+	}
+	return imageSpec(c, keys)
+}
+
+func imageSpec(c inventory.Cluster, keys bootKeys) (images.Spec, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return images.Spec{}, err
 	}
 	return images.Spec{
 		Distribution: c.Image.Distribution, Kernel: c.Image.Kernel, Kubernetes: c.Image.Kubernetes,
-		Node: filepath.Join(filepath.Dir(self), "ra2-node"),
+		Node: filepath.Join(filepath.Dir(self), "ra2-node"), SignedBy: keys.fingerprint(), Signer: keys.signer,
 	}, nil
 }
 
@@ -44,12 +54,15 @@ func (r *Run) image() func() (imageFiles, error) {
 // one that the options name, if it fits the inventory.
 func findImage(o Options, c inventory.Cluster) (imageFiles, error) {
 	var m images.Manifest
-	var err error
+	keys, err := readKeys(c, filepath.Dir(o.Inventory))
+	if err != nil {
+		return imageFiles{}, err
+	}
 	if o.Image != "" {
 		m, err = images.Find(o.Cache, strings.TrimPrefix(o.Image, "sha256:"))
 	} else {
 		var spec images.Spec
-		if spec, err = ImageSpec(c); err != nil {
+		if spec, err = imageSpec(c, keys); err != nil {
 			return imageFiles{}, err
 		}
 		m, err = images.Built(spec, o.Cache)
@@ -62,7 +75,7 @@ func findImage(o Options, c inventory.Cluster) (imageFiles, error) {
 	case err != nil:
 		return imageFiles{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return imageFiles{o.Cache, m}, fits(m, c)
+	return imageFiles{o.Cache, m, keys}, errors.Join(fits(m, c), keys.fit(m))
 }
 
 // fits refuses an image that is not what the inventory asks for.

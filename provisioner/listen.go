@@ -96,13 +96,9 @@ func (s *servers) start(ctx context.Context, serve ...func(context.Context) erro
 // kernelLine is what the network-booted system is told, word by word. Nothing
 // in it is secret.
 func kernelLine(c inventory.Cluster, n inventory.Node, url, pin string) ([]string, error) {
-	mac, err := net.ParseMAC(n.Boot.MAC)
+	line, err := hostLine(c, n, url, pin)
 	if err != nil {
 		return nil, err
-	}
-	line := agent.KernelLine{
-		Mode: agent.ModeInstall, Node: n.Name, Server: url, Pin: pin, MAC: mac,
-		Addresses: n.Addresses, Gateways: c.Provisioning.Gateways, Disk: n.Disk.String(),
 	}
 	return append(strings.Fields(line.String()), "console=tty0", "console=ttyS0,115200"), nil
 }

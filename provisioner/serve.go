@@ -32,6 +32,7 @@ type servers struct {
 	files   imageFiles
 	url     string // of the agent API
 	pin     string
+	program string // file of the signed boot program; empty without Secure Boot
 	run     string // names this run in tickets
 	table   *netboot.Table
 	agent   *agent.Server
@@ -48,6 +49,9 @@ type servers struct {
 // before any host is switched on.
 func serve(ctx context.Context, c inventory.Cluster, st state, files imageFiles, signals *act.Signals, known knower, notice func(node, text string)) (*servers, error) {
 	s, key, err := newServers(c, st, files, signals, known, notice)
+	if err == nil {
+		s.program, err = program(c, files, s.url, s.pin)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +80,9 @@ func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Si
 	if err != nil {
 		return nil, nil, err
 	}
-	own := c.Provisioning.Networks[0].Addr()
 	s := &servers{
 		cluster: c, files: files, pin: pin, run: time.Now().UTC().Format("20060102T150405"), table: &netboot.Table{},
-		url: "https://" + net.JoinHostPort(own.String(), strconv.Itoa(agentPort)), signals: signals, known: known, state: st, notice: notice,
+		url: agentURL(c), signals: signals, known: known, state: st, notice: notice,
 		failed: make(chan error, 2),
 	}
 	s.agent = agent.NewServer(agent.Config{
@@ -95,6 +98,11 @@ func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Si
 		err = s.agent.Restore(saved)
 	}
 	return s, key, err
+}
+
+// agentURL is where hosts find the agent API of an inventory's provisioner.
+func agentURL(c inventory.Cluster) string {
+	return "https://" + net.JoinHostPort(c.Provisioning.Networks[0].Addr().String(), strconv.Itoa(agentPort))
 }
 
 // close ends all servers and waits for them.
@@ -131,7 +139,7 @@ func (s *servers) Open(node string) error {
 	return s.table.Open(netboot.Boot{
 		Node: node, MAC: mac, Addrs: n.Addresses, Hostname: node, Method: n.Boot.Method,
 		Gateway: family4(s.cluster.Provisioning.Gateways), DNS: s.cluster.Provisioning.DNS, NTP: s.cluster.Provisioning.NTP,
-		Kernel: s.files.path(agent.FileKernel), Initrd: s.files.path(agent.FileInitrd), Args: args, Ticket: secret.New(ticket),
+		Kernel: s.files.path(agent.FileKernel), Initrd: s.files.path(agent.FileInitrd), Args: args, Program: s.program, Ticket: secret.New(ticket),
 	})
 }
 
@@ -169,6 +177,7 @@ func (s *servers) accept(c agent.Claim) error {
 	if !slices.ContainsFunc(c.Facts.Disks, func(d agent.Disk) bool { return isDisk(n.Disk, d) }) {
 		err = errors.Join(err, fmt.Errorf("it has no disk with %s, only %s", n.Disk, disks(c.Facts.Disks)))
 	}
+	err = errors.Join(err, s.verified(c.Facts.Hardware))
 	if err != nil {
 		s.signals.Tell(c.Node, act.Signal{Kind: act.KindRefused, Note: err.Error(), Err: err})
 		return err
@@ -178,6 +187,22 @@ func (s *servers) accept(c agent.Claim) error {
 	}
 	s.signals.Tell(c.Node, act.Signal{Kind: act.KindClaim, Note: "the installer claimed its identity; serial " + c.Facts.Serial})
 	return nil
+}
+
+// verified refuses a machine whose firmware verifies nothing although the
+// inventory wants it to: what it runs may be anybody's.
+func (s *servers) verified(machine *facts.Hardware) error {
+	var on *bool
+	if machine != nil {
+		on = machine.SecureBoot
+	}
+	switch {
+	case s.cluster.SecureBoot == nil || on != nil && *on:
+		return nil
+	case on == nil:
+		return errors.New("its firmware doesn't tell of Secure Boot: it did not start by UEFI")
+	}
+	return errors.New("its firmware says that Secure Boot is off, and the inventory has spec.secureBoot; next: switch it on in the firmware's setup, or look why the controller's switch did not take")
 }
 
 // sameSerial compares what a machine says that it is with the inventory. By which
@@ -236,7 +261,7 @@ func (s *servers) booted(e netboot.Event) {
 	}
 	kinds := map[netboot.Kind]act.Kind{
 		netboot.Asked: act.KindDHCP, netboot.Media: act.KindMedia, netboot.Loader: act.KindLoader, netboot.Script: act.KindScript,
-		netboot.Progress: act.KindLoader, netboot.Fetched: act.KindLoader,
+		netboot.Program: act.KindScript, netboot.Progress: act.KindLoader, netboot.Fetched: act.KindLoader,
 	}
 	if e.Kind == netboot.Asked && e.Client.Persona == netboot.Plain {
 		return // an operating system that asks for a lease, not firmware

@@ -107,6 +107,8 @@ func (r *Run) methods(node string) []string {
 	switch {
 	case n.Boot.Method == redfish.VirtualMedia, n.BMC.OnlyIPMI():
 		return out
+	case r.want.SecureBoot != nil:
+		return r.signedMethods(n)
 	case n.Boot.Method == ipmi.BIOSPXE:
 		pxe = ipmi.BIOSPXE
 	case n.Boot.Method == redfish.UEFIHTTP:
@@ -118,6 +120,20 @@ func (r *Run) methods(node string) []string {
 		out = append(out, viaIPMI+pxe)
 	}
 	return append(out, act.VirtualMedia)
+}
+
+// signedMethods are the ways on which a signed program comes: firmware loads it
+// itself. What a virtual CD holds is iPXE, which nobody signed.
+func (r *Run) signedMethods(n inventory.Node) []string {
+	other := redfish.UEFIHTTP
+	if n.Boot.Method == redfish.UEFIHTTP {
+		other = redfish.UEFIPXE
+	}
+	out := []string{n.Boot.Method, other, act.BootOrder}
+	if n.BMC.IPMI != "" {
+		out = append(out, viaIPMI+ipmi.UEFIPXE)
+	}
+	return out
 }
 
 // workflow returns how a host's installation is ordered: as the actions of a

@@ -34,7 +34,7 @@ by its digest, and built again only when an input changes.`,
 			if err != nil {
 				return err
 			}
-			spec, err := provisioner.ImageSpec(cluster)
+			spec, err := provisioner.ImageSpec(cluster, args[0])
 			if err != nil {
 				return err
 			}
@@ -52,11 +52,18 @@ by its digest, and built again only when an input changes.`,
 				return err
 			}
 			m := done.Image
+			signed, err := provisioner.SignInstaller(cluster, args[0], cache, m)
+			if err != nil {
+				return err
+			}
 			if *output == asJSON {
 				return printJSON(cmd, m)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "image sha256:%s\n  %s, kernel %s, Kubernetes %s\n  %d MB, %d MB to send; in %s, after %s\n", m.Digest, m.Distribution,
 				m.KernelRelease, orNone(m.KubernetesVersion), m.RawBytes/1e6, m.CompressedBytes/1e6, m.Dir, time.Since(began).Round(time.Second))
+			if signed != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "  signed by %s\n  boots from the network as %s\n", m.SignedBy, signed)
+			}
 			switch {
 			case done.Newer != "":
 				fmt.Fprintf(cmd.OutOrStdout(), "  the mirror has newer packages: %s\n  built twice from those: the same bytes\n", done.Newer)

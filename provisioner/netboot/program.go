@@ -15,6 +15,9 @@ const (
 	plainTicket = "ticket" // the installer's own request; with a loader it comes as an initrd
 )
 
+// TicketURL returns where the installer of a signed program asks for its ticket.
+func (c Config) TicketURL(mac MAC) string { return c.withDefaults().bootURL(mac, plainTicket) }
+
 // loader returns the file that a client is given, empty when there is none.
 func (b Boot) loader(cl Client) string {
 	switch {
