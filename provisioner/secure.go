@@ -62,7 +62,7 @@ func (k *bootKeys) readSigner(ref secret.Ref, beside string) error {
 	if _, set := os.LookupEnv(ref.Env); ref.Env != "" && !set {
 		return nil
 	}
-	text, err := reveal(ref, beside)
+	text, err := Reveal(ref, beside)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
