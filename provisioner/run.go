@@ -37,6 +37,15 @@ func (r *Run) Facts(ctx context.Context, hosts []string) (map[string]facts.BMC, 
 	return out, err
 }
 
+// Hosts asks all management controllers, and adds what hosts told of themselves
+// before. Agents and cluster are not asked.
+func (r *Run) Hosts(ctx context.Context) (facts.Seen, error) {
+	o := r.observer()
+	o.Cluster, o.Agents = nil, nil
+	seen, err := o.Seen(ctx, nobody)
+	return r.withTold(seen), err
+}
+
 // Look returns hosts, nodes and cluster as they are.
 func (r *Run) Look(ctx context.Context) (facts.Seen, error) {
 	rec, _, err := r.record.Load(ctx)

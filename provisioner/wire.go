@@ -74,7 +74,13 @@ type Run struct {
 
 // Load reads and checks an inventory. The error is inventory.Problems when
 // the file is refused; kubeadm's own opinion of it is asked as well.
-func Load(path string) (inventory.Cluster, error) {
+func Load(path string) (inventory.Cluster, error) { return load(path, time.Now()) }
+
+// LoadForReport reads an inventory as Load does, but takes waivers that have
+// ended: a report says of each that it has.
+func LoadForReport(path string) (inventory.Cluster, error) { return load(path, time.Time{}) }
+
+func load(path string, now time.Time) (inventory.Cluster, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return inventory.Cluster{}, fmt.Errorf("%w: read the inventory: %w", ErrUsage, err)
@@ -83,7 +89,7 @@ func Load(path string) (inventory.Cluster, error) {
 	if err != nil {
 		return inventory.Cluster{}, err
 	}
-	c, problems := inventory.Parse(path, data, inventory.Options{Now: time.Now(), Rows: catalogue.IDs()})
+	c, problems := inventory.Parse(path, data, inventory.Options{Now: now, Rows: catalogue.IDs()})
 	if len(problems) > 0 {
 		return c, problems
 	}

@@ -89,7 +89,7 @@ func understand(s snippet) (call, error) {
 	c := call{path: strings.TrimPrefix(cmd.CommandPath(), "ra2-deploy ")}
 	cmd.Flags().Visit(func(f *pflag.Flag) { c.flags = append(c.flags, f.Name) })
 	args := cmd.Flags().Args()
-	if cmd.HasSubCommands() {
+	if cmd.DisableFlagsInUseLine { // see strict: it only holds others
 		return c, fmt.Errorf("%s is no whole command", cmd.CommandPath())
 	}
 	if s.inline && len(args) == 0 {

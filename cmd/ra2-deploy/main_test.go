@@ -55,6 +55,7 @@ func TestMain(m *testing.M) {
 //	lock FILE              hold a record, until the script ends, as a second ra2-deploy does
 //	isjson FILE            want values of JSON, one after the other, and nothing else
 //	valid NAME FILE        want one document of docs/schema/NAME.schema.json
+//	cluster WHAT           start an API server that says what a cluster would, and write kubeconfig; see replayed
 func TestScripts(t *testing.T) {
 	schemas, err := filepath.Abs("../../docs/schema")
 	if err != nil {
@@ -79,7 +80,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "fault": switchFaults, "bmclog": bmcLog,
-			"untouched": untouched, "secretless": secretless, "image": builtImage, "bundle": smallBundle, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "loggedin": loggedIn, "nosessions": noSessions,
+			"untouched": untouched, "secretless": secretless, "image": builtImage, "bundle": smallBundle, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "loggedin": loggedIn, "nosessions": noSessions, "cluster": replayed,
 		},
 	})
 }

@@ -2,8 +2,9 @@ package conform
 
 import "fmt"
 
-// app binds the rows about workloads.
-func app() map[string]binding {
+// workloads binds the rows about workloads. Package conform/app judges them, of a
+// workload that somebody names.
+func workloads() map[string]binding {
 	const first, last = 6, 48 // ra2.app.001 to 005 don't exist in this release
 	rows := map[string]binding{}
 	for n := first; n <= last; n++ {
@@ -12,7 +13,7 @@ func app() map[string]binding {
 	return rows
 }
 
-// unscoped is what is said of workloads when nobody named any.
-func unscoped(s Snapshot) []Finding {
-	return []Finding{notApplicable("it is asked of workloads, and none was named: ra2-deploy verify workload NAMESPACE")}
+// unscoped is what is said of workloads when a cluster is judged.
+func unscoped(Snapshot) []Finding {
+	return []Finding{notApplicable("it is asked of a workload, which `ra2-deploy verify workload` judges")}
 }

@@ -142,7 +142,7 @@ func multipath(s Snapshot) []Finding {
 
 // failover is ra2.ntw.022: the longest outage that was measured.
 func failover(s Snapshot) []Finding {
-	most := threshold("ra2.ntw.022", "failover_seconds_max")
+	most := s.threshold("ra2.ntw.022", "failover_seconds_max")
 	want := fmt.Sprintf("less than %.0f s without an answer when a node or a pod is lost", most)
 	f := s.byProbe(ProbeFailover, want, "use BFD, and externalTrafficPolicy Local")
 	p, done := s.probe(ProbeFailover)

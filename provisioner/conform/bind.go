@@ -60,7 +60,7 @@ func Rows() ([]Row, error) {
 		}
 		rows = append(rows, Row{
 			ID: id, Title: entry.Title, Says: entry.Paraphrase, Level: entry.Level, Profile: entry.Profile, Condition: entry.Condition,
-			How: b.how, Needs: b.needs, Check: b.check, Stated: b.stated, Why: b.why,
+			How: b.how, Needs: b.needs, Check: b.check, Stated: b.stated, Why: b.why, catalogue: &catalogue,
 		})
 		delete(bound, id)
 	}
@@ -72,5 +72,5 @@ func Rows() ([]Row, error) {
 
 // sections returns the bindings of each section of chapter 4.
 func sections() []map[string]binding {
-	return []map[string]binding{ch(), operatingSystem(), kubernetes(), network(), storage(), platform(), app()}
+	return []map[string]binding{ch(), operatingSystem(), kubernetes(), network(), storage(), platform(), workloads()}
 }

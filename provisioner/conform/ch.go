@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
@@ -40,20 +39,6 @@ func ch() map[string]binding {
 	}
 }
 
-// threshold returns a number that the catalogue sets. One that is missing
-// makes a row that nothing passes; a test keeps that from being shipped.
-func threshold(id, name string) float64 {
-	catalogue, err := ra2.Load()
-	if err != nil {
-		return 1e18
-	}
-	n, err := catalogue.Threshold(id, name)
-	if err != nil {
-		return 1e18
-	}
-	return n
-}
-
 // hardware judges a row by the rules for hosts, where an inventory says which
 // hosts these are and their controllers were asked; else by what each node
 // tells.
@@ -62,11 +47,9 @@ func hardware(id string, byNode func(Snapshot, corev1.Node) Finding) func(Snapsh
 		if !s.Has(Inventory) || !s.Has(Hosts) {
 			return s.byNodes(byNode)
 		}
-		want := *s.Want
-		want.Waivers = nil // they are applied to all rows alike, afterwards
 		var all []Finding
 		judged := map[string]bool{}
-		for _, f := range rules.Judge(want, *s.Hosts, s.Ended) {
+		for _, f := range s.hardware {
 			if f.Requirement != id && f.Requirement != rules.Reachable {
 				continue
 			}
@@ -99,6 +82,8 @@ func (s Snapshot) ofRule(f rules.Finding) Finding {
 		out.Verdict = Pass
 	case rules.Fail:
 		out.Verdict, out.Do = Fail, "change the host, or waive the row for it: docs/ra2-decisions.md says how it is read"
+	case rules.Planned: // before an install that is to come; here it is not met
+		out.Verdict, out.Do = Fail, "rebuild the node: its class wants the setting and it isn't in force"
 	case rules.NotApplicable:
 		return Finding{Verdict: NotApplicable, Subject: out.Subject, Got: f.Want + "; here: " + f.Got, Evidence: out.Evidence}
 	default:

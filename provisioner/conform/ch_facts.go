@@ -55,7 +55,7 @@ func factsSockets(s Snapshot, n corev1.Node) Finding {
 	if s.classOf(n.Name).Edge {
 		prefix = "edge_exception."
 	}
-	sockets, cores := threshold("ra2.ch.008", prefix+"sockets_min"), threshold("ra2.ch.008", prefix+"cores_per_socket_min")
+	sockets, cores := s.threshold("ra2.ch.008", prefix+"sockets_min"), s.threshold("ra2.ch.008", prefix+"cores_per_socket_min")
 	want := fmt.Sprintf("%.0f sockets or more, %.0f cores or more in each", sockets, cores)
 	told, lack := s.toldBy(n, want)
 	if lack != nil {
@@ -98,10 +98,10 @@ func factsDisks(s Snapshot, n corev1.Node) Finding {
 // down or slow says nothing of what it can do.
 func factsPorts(id string) func(Snapshot, corev1.Node) Finding {
 	return func(s Snapshot, n corev1.Node) Finding {
-		least, speed := threshold("ra2.ch.013", "nic_ports_min"), 0.0
+		least, speed := s.threshold("ra2.ch.013", "nic_ports_min"), 0.0
 		want := fmt.Sprintf("%.0f ports", least)
 		if id != "ra2.ch.013" {
-			speed = threshold(id, "port_speed_gbps_min")
+			speed = s.threshold(id, "port_speed_gbps_min")
 			want += fmt.Sprintf(" of %.0f Gb/s or more", speed)
 		}
 		told, lack := s.toldBy(n, want)
@@ -132,7 +132,7 @@ func factsPorts(id string) func(Snapshot, corev1.Node) Finding {
 
 // factsSlots is ra2.ch.016 by what a node's SMBIOS tells.
 func factsSlots(s Snapshot, n corev1.Node) Finding {
-	least, generation, lanes := threshold("ra2.ch.016", "pcie_slots_min"), threshold("ra2.ch.016", "pcie_gen_min"), threshold("ra2.ch.016", "lanes_min")
+	least, generation, lanes := s.threshold("ra2.ch.016", "pcie_slots_min"), s.threshold("ra2.ch.016", "pcie_gen_min"), s.threshold("ra2.ch.016", "lanes_min")
 	want := fmt.Sprintf("%.0f PCIe slots of Gen%.0f or newer with %.0f or more lanes", least, generation, lanes)
 	told, lack := s.toldBy(n, want)
 	if lack != nil {

@@ -62,7 +62,7 @@ func nodeDualStack(s Snapshot) []Finding {
 // localStorage is ra2.ch.010, by what the kubelet measures of the file system
 // that holds images and containers. GB is 10^9 bytes.
 func localStorage(s Snapshot) []Finding {
-	least := threshold("ra2.ch.010", "local_fs_gb_min")
+	least := s.threshold("ra2.ch.010", "local_fs_gb_min")
 	return s.each(func(n corev1.Node) Finding {
 		want := fmt.Sprintf("%.0f GB of local file system for images and containers", least)
 		has, told := n.Status.Capacity[corev1.ResourceEphemeralStorage]
@@ -78,7 +78,7 @@ func localStorage(s Snapshot) []Finding {
 // nodeMemory is ra2.ch.012 by what a node tells. The kernel's MemTotal is
 // smaller than what is installed, so it is rounded up to GiB.
 func nodeMemory(s Snapshot, n corev1.Node) Finding {
-	least := threshold("ra2.ch.012", "ram_gb_min")
+	least := s.threshold("ra2.ch.012", "ram_gb_min")
 	has := n.Status.Capacity[corev1.ResourceMemory]
 	gb := math.Ceil(has.AsApproximateFloat64()/(1<<30)) * (1 << 30) / 1e9
 	return either(gb >= least, ofNode(n), fmt.Sprintf("%.0f GB of memory", least), fmt.Sprintf("%.1f GB (MemTotal, rounded up to GiB)", gb),
@@ -110,7 +110,7 @@ func factsVirtual(want string, judge func(Snapshot, corev1.Node) Finding) func(S
 
 func enoughVCPUs(s Snapshot, n corev1.Node) Finding {
 	has := n.Status.Capacity[corev1.ResourceCPU]
-	least := threshold("ra2.ch.011", "vcpu_min")
+	least := s.threshold("ra2.ch.011", "vcpu_min")
 	return either(has.AsApproximateFloat64() >= least, ofNode(n), fmt.Sprintf("%.0f or more vCPUs", least), has.String(), "give the virtual machine more vCPUs",
 		s.saw(Nodes, ofNode(n), ".status.capacity.cpu", has.String()))
 }

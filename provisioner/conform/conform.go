@@ -57,6 +57,8 @@ type Row struct {
 	// why no check is possible.
 	Stated Verdict
 	Why    string
+
+	catalogue *ra2.Catalogue // that the row is of, for its numbers
 }
 
 // Section returns the part of chapter 4 that a row stands in: "ch", "k8s".

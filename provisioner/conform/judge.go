@@ -5,15 +5,45 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
 // Judge judges a snapshot by each row, in their order.
 func Judge(rows []Row, s Snapshot) []Result {
+	s = s.prepared(rows)
 	var all []Result
 	for _, r := range rows {
 		all = append(all, r.judge(s))
 	}
 	return all
+}
+
+// prepared returns the snapshot with what many rows need: the catalogue's
+// numbers, and the hosts judged by the rules for hardware.
+func (s Snapshot) prepared(rows []Row) Snapshot {
+	if len(rows) > 0 {
+		s.catalogue = rows[0].catalogue
+	}
+	if s.catalogue != nil && s.Has(Inventory) && s.Has(Hosts) {
+		want := *s.Want
+		want.Waivers = nil // they are applied to all rows alike, afterwards
+		s.hardware = rules.JudgeBy(*s.catalogue, want, *s.Hosts, s.Ended)
+	}
+	return s
+}
+
+// threshold returns a number that the catalogue sets. One that is missing
+// makes a row that nothing passes; a test keeps that from being shipped.
+func (s Snapshot) threshold(id, name string) float64 {
+	if s.catalogue == nil {
+		return 1e18
+	}
+	n, err := s.catalogue.Threshold(id, name)
+	if err != nil {
+		return 1e18
+	}
+	return n
 }
 
 func (r Row) judge(s Snapshot) Result {

@@ -7,14 +7,12 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
 
 // kubernetes binds the rows about Kubernetes itself.
 func kubernetes() map[string]binding {
 	return map[string]binding{
-		"ra2.k8s.001":  cannot("the row asks that the product is in the list of the CNCF's conformance programme (https://www.cncf.io/training/certification/software-conformance/), which no cluster tells; look there, and waive the row with what you found"),
+		"ra2.k8s.001":  cannot("the row asks whether the CNCF lists the product as conformant, which no cluster tells: look at cncf.io/training/certification/software-conformance, and waive the row with what you found"),
 		"ra2.k8s.002":  setting(etcdMembers, Nodes, Pods),
 		"ra2.k8s.003":  setting(zones("a Ready control plane", isControlPlane), Nodes),
 		"ra2.k8s.012a": setting(controlPlane, Nodes, Pods),
@@ -146,10 +144,9 @@ func controlPlane(s Snapshot) []Finding {
 // versions is ra2.k8s.005: not older than the version that this release of RA2
 // names, and kubelets at most three minors behind.
 func versions(s Snapshot) []Finding {
-	catalogue, err := ra2.Load()
-	named, skew := -1, int(threshold("ra2.k8s.005", "max_skew_minors"))
-	if err == nil {
-		named = minor(catalogue.Source.Kubernetes)
+	named, skew := -1, int(s.threshold("ra2.k8s.005", "max_skew_minors"))
+	if s.catalogue != nil {
+		named = minor(s.catalogue.Source.Kubernetes)
 	}
 	server := minor(s.Server.GitVersion)
 	all := []Finding{either(server >= named && named > 0, "", fmt.Sprintf("Kubernetes 1.%d or newer", named), s.Server.GitVersion, "upgrade the cluster",

@@ -56,7 +56,7 @@ func devicePlugins(s Snapshot, n corev1.Node) Finding {
 // reserved is ra2.k8s.008: two SMT threads or more in the kubelet's list of
 // reserved processors.
 func reserved(s Snapshot) []Finding {
-	least := int(threshold("ra2.k8s.008", "reserved_smt_threads"))
+	least := int(s.threshold("ra2.k8s.008", "reserved_smt_threads"))
 	want := fmt.Sprintf("%d or more threads in reservedSystemCPUs", least)
 	return s.each(func(n corev1.Node) Finding {
 		c, lack := s.configured(n, want)

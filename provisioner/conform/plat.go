@@ -19,7 +19,7 @@ func platform() map[string]binding {
 		"ra2.plat.006": byBalancer(ProbeZone, "it scales and recovers within one zone"),
 		"ra2.plat.007": byBalancer(ProbeBalance, "TCP and UDP flows to one address land on two pods or more"),
 		"ra2.plat.008": setting(balanced(roundRobin), workloadParts(Services, Config)...),
-		"ra2.plat.009": byBalancer("balancer-logs", "it logs its events with a severity"),
+		"ra2.plat.009": byBalancer(ProbeBalancerLogs, "it logs its events with a severity"),
 		"ra2.plat.010": byBalancer(ProbeHealth, "a backend that isn't ready gets no flow"),
 		"ra2.plat.011": byBalancer(ProbeDirectReturn, "answers come straight from the backend's node"),
 		"ra2.plat.012": byBalancer(ProbeStateful, "a long TCP flow outlives added and removed backends"),

@@ -45,8 +45,9 @@ const (
 	ProbeVolumes       = "volumes"        // one pod mounts emptyDir, ConfigMap, Secret and PersistentVolumeClaim and reads what it should
 	ProbePersistent    = "persistent"     // data outlives the pod
 	ProbeDefaultClass  = "default-class"  // a claim without a class becomes Bound
-	ProbeLogs          = "logs"           // a line written on each node is found in the log store
-	ProbeEgress        = "egress"         // a peer outside sees the address that was configured
+	ProbeLogs          = "logs"           // followed by "-018" to "-029": what that row of ra2.plat asks of logging
+	ProbeBalancerLogs  = "balancer-logs"  // the load balancer logs its events with a severity
+	ProbeEgress        = "egress"         // followed by "-034" to "-040": what that row of ra2.plat asks of egress
 )
 
 // probe returns the outcome of a probe.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
 // Part names one part of a snapshot, as its field is called in JSON.
@@ -22,36 +24,34 @@ type Part string
 
 // The parts that are told, or missing, as a whole.
 const (
-	Server           Part = "server"
-	Served           Part = "served"
-	Nodes            Part = "nodes"
-	Namespaces       Part = "namespaces"
-	Pods             Part = "pods"
-	Services         Part = "services"
-	EndpointSlices   Part = "endpointSlices"
-	DaemonSets       Part = "daemonSets"
-	Deployments      Part = "deployments"
-	StatefulSets     Part = "statefulSets"
-	Ingresses        Part = "ingresses"
-	IngressClasses   Part = "ingressClasses"
-	NetworkPolicies  Part = "networkPolicies"
-	ServiceCIDRs     Part = "serviceCIDRs"
-	StorageClasses   Part = "storageClasses"
-	CSIDrivers       Part = "csiDrivers"
-	CSINodes         Part = "csiNodes"
-	Volumes          Part = "volumes"
-	VolumeClaims     Part = "volumeClaims"
-	ResourceQuotas   Part = "resourceQuotas"
-	LimitRanges      Part = "limitRanges"
-	ServiceAccounts  Part = "serviceAccounts"
-	Autoscalers      Part = "autoscalers"
-	CustomTypes      Part = "customTypes"
-	APIServices      Part = "apiServices"
-	HelmReleases     Part = "helmReleases"
-	Config           Part = "config"
-	WorkloadSettings Part = "workloadSettings"
-	Inventory        Part = "inventory"
-	Hosts            Part = "hosts"
+	Server          Part = "server"
+	Served          Part = "served"
+	Nodes           Part = "nodes"
+	Namespaces      Part = "namespaces"
+	Pods            Part = "pods"
+	Services        Part = "services"
+	EndpointSlices  Part = "endpointSlices"
+	DaemonSets      Part = "daemonSets"
+	Deployments     Part = "deployments"
+	StatefulSets    Part = "statefulSets"
+	Ingresses       Part = "ingresses"
+	IngressClasses  Part = "ingressClasses"
+	NetworkPolicies Part = "networkPolicies"
+	ServiceCIDRs    Part = "serviceCIDRs"
+	StorageClasses  Part = "storageClasses"
+	CSIDrivers      Part = "csiDrivers"
+	CSINodes        Part = "csiNodes"
+	Volumes         Part = "volumes"
+	VolumeClaims    Part = "volumeClaims"
+	ResourceQuotas  Part = "resourceQuotas"
+	LimitRanges     Part = "limitRanges"
+	Autoscalers     Part = "autoscalers"
+	CustomTypes     Part = "customTypes"
+	APIServices     Part = "apiServices"
+	HelmReleases    Part = "helmReleases"
+	Config          Part = "config"
+	Inventory       Part = "inventory"
+	Hosts           Part = "hosts"
 )
 
 // The parts of which there is one for each node, probe or resource. The plain
@@ -84,7 +84,6 @@ type Snapshot struct {
 	Ended   time.Time          `json:"ended"`             // waivers are judged by this moment
 	Told    map[Part]time.Time `json:"told"`              // when each part that is there was told
 	Missing map[Part]string    `json:"missing,omitempty"` // why a part is not there: "not allowed: …", "not asked: …"
-	Scope   []string           `json:"scope,omitempty"`   // the namespaces whose workloads are judged (ra2.app); empty is none
 
 	Server          version.Info                            `json:"server"`          // GET /version
 	Served          []GroupVersion                          `json:"served"`          // GET /api and /apis
@@ -107,7 +106,6 @@ type Snapshot struct {
 	VolumeClaims    []corev1.PersistentVolumeClaim          `json:"volumeClaims"`    //
 	ResourceQuotas  []corev1.ResourceQuota                  `json:"resourceQuotas"`  //
 	LimitRanges     []corev1.LimitRange                     `json:"limitRanges"`     //
-	ServiceAccounts []corev1.ServiceAccount                 `json:"serviceAccounts"` //
 	Autoscalers     []autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`     //
 	CustomTypes     []CustomType                            `json:"customTypes"`     // CustomResourceDefinitions
 	APIServices     []APIService                            `json:"apiServices"`     //
@@ -116,8 +114,6 @@ type Snapshot struct {
 	// Config holds the ConfigMaps of kube-system in which kubeadm keeps what it set
 	// up: kubeadm-config, kubelet-config, kube-proxy; and coredns.
 	Config []corev1.ConfigMap `json:"config"`
-	// WorkloadSettings holds the ConfigMaps of the namespaces in Scope.
-	WorkloadSettings []corev1.ConfigMap `json:"workloadSettings"`
 
 	Kubelets map[string]kubeletv1beta1.KubeletConfiguration `json:"kubelets"` // by node: GET /api/v1/nodes/NODE/proxy/configz
 	Facts    map[string]NodeFacts                           `json:"facts"`    // by node: what a short Job on it told
@@ -126,6 +122,9 @@ type Snapshot struct {
 
 	Want  *inventory.Cluster `json:"-"`               // what the inventory wants; nil without one
 	Hosts *facts.Seen        `json:"hosts,omitempty"` // what the management controllers of the inventory's hosts told
+
+	catalogue *ra2.Catalogue  // set by Judge
+	hardware  []rules.Finding // of Hosts, set by Judge
 }
 
 // Has reports whether a part is there. An empty list that was told is there.

@@ -191,16 +191,12 @@ func noTiller(s Snapshot) []Finding {
 		s.saw(Pods, "pods", ".items[*].spec.containers[*].image", fmt.Sprintf("%d pods, Tiller: %s", len(s.Pods), orNone(few(found)))))}
 }
 
-// byHelm is ra2.pkg.002: workloads come from releases of Helm. Those of the
-// namespaces in scope, or else of all that aren't the platform's.
+// byHelm is ra2.pkg.002: workloads come from releases of Helm. What runs in the
+// platform's own namespaces is none.
 func byHelm(s Snapshot) []Finding {
 	var all []Finding
 	for _, c := range s.controllers() {
-		mine := !isPlatform(c.namespace)
-		if len(s.Scope) > 0 {
-			mine = slices.Contains(s.Scope, c.namespace)
-		}
-		if !mine || c.owned {
+		if isPlatform(c.namespace) || c.owned {
 			continue
 		}
 		release := c.annotations["meta.helm.sh/release-name"]

@@ -76,6 +76,11 @@ func Judge(want inventory.Cluster, seen facts.Seen, now time.Time) []Finding {
 	if err != nil {
 		return []Finding{{Requirement: "catalogue", Verdict: Unknown, Want: "the rows of RA2", Got: err.Error()}}
 	}
+	return JudgeBy(catalogue, want, seen, now)
+}
+
+// JudgeBy is Judge by a catalogue that was loaded already.
+func JudgeBy(catalogue ra2.Catalogue, want inventory.Cluster, seen facts.Seen, now time.Time) []Finding {
 	var all []Finding
 	for _, n := range want.Nodes {
 		h := seen.Hosts[n.Name]

@@ -80,19 +80,6 @@ func resources(s *conform.Snapshot) []resource {
 	}
 }
 
-// scoped are the lists of the namespaces whose workloads are judged.
-func scoped(s *conform.Snapshot) []resource {
-	var all []resource
-	for _, ns := range s.Scope {
-		at := "/api/v1/namespaces/" + url.PathEscape(ns) + "/"
-		all = append(all,
-			resource{conform.ServiceAccounts, at + "serviceaccounts", nil, into(&s.ServiceAccounts)},
-			resource{conform.WorkloadSettings, at + "configmaps", nil, into(&s.WorkloadSettings)},
-		)
-	}
-	return all
-}
-
 // taking is a snapshot while it is taken.
 type taking struct {
 	cluster *Cluster
@@ -102,9 +89,6 @@ type taking struct {
 // take lists one resource, in pages. A list of which a page is missing is
 // missing.
 func (t taking) take(ctx context.Context, r resource) {
-	if _, failed := t.Missing[r.part]; failed {
-		return // of another namespace
-	}
 	next := ""
 	for {
 		more, err := t.page(ctx, r, next)

@@ -7,10 +7,10 @@ package verify
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,9 +23,9 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 )
 
-// perSecond is how many requests a second are sent at most: RA2's reports are
-// made on clusters that carry traffic.
-const perSecond = 4
+// PerSecond is how many requests a second are sent at most, unless somebody
+// wants another number: reports are made on clusters that carry traffic.
+const PerSecond = 4
 
 // askTime bounds one request: a node that is down must not hold up the rest.
 const askTime = 15 * time.Second
@@ -46,13 +46,14 @@ type Cluster struct {
 }
 
 // Open returns the cluster of a kubeconfig file, of its current context. An
-// empty path means what kubectl would use: $KUBECONFIG, else ~/.kube/config.
-func Open(path string) (*Cluster, error) {
+// empty path means what kubectl would use: $KUBECONFIG, else ~/.kube/config. rate
+// is in requests a second.
+func Open(path string, rate float32) (*Cluster, error) {
 	config, err := Config(path)
 	if err != nil {
 		return nil, err
 	}
-	return OpenConfig(config)
+	return OpenConfig(config, rate)
 }
 
 // Config reads a kubeconfig file, as Open does.
@@ -66,10 +67,19 @@ func Config(path string) (*rest.Config, error) {
 	return config, nil
 }
 
+// OpenData returns the cluster of a kubeconfig that was read already.
+func OpenData(kubeconfig []byte, rate float32) (*Cluster, error) {
+	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	return OpenConfig(config, rate)
+}
+
 // OpenConfig returns the cluster that a configuration of client-go leads to.
-func OpenConfig(config *rest.Config) (*Cluster, error) {
+func OpenConfig(config *rest.Config, rate float32) (*Cluster, error) {
 	c := rest.CopyConfig(config)
-	c.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(perSecond, 1)
+	c.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(rate, 1)
 	c.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	c.WarningHandler = rest.NoWarnings{}
 	c.UserAgent = "ra2-deploy verify"
@@ -102,15 +112,16 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 	return body, nil
 }
 
-// said adds the server's own words to an error that hides them: for a raw
-// request client-go tells no more than "the server could not find …".
+// said adds the server's own words to an error: of a raw request client-go
+// tells no more than "unknown".
 func said(err error, body []byte) error {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok {
 		return err
 	}
-	if text := strings.TrimSpace(string(body)); text != "" && !strings.HasPrefix(text, "{") && len(text) < 300 {
-		status.ErrStatus.Message = text
+	var told metav1.Status
+	if json.Unmarshal(body, &told) == nil && told.Message != "" {
+		status.ErrStatus.Message = told.Message
 	}
 	return status
 }
@@ -128,18 +139,18 @@ func why(err error) string {
 }
 
 // Snapshot asks the cluster for everything that a row may be judged by, and
-// returns what it was told. The workloads of the namespaces in scope are
-// judged too. What was not told is in Missing; the error is ErrUnreachable.
-func (c *Cluster) Snapshot(ctx context.Context, scope ...string) (conform.Snapshot, error) {
+// returns what it was told. What was not told is in Missing; the error is
+// ErrUnreachable.
+func (c *Cluster) Snapshot(ctx context.Context) (conform.Snapshot, error) {
 	s := conform.Snapshot{
-		Cluster: c.host, Began: time.Now().UTC(), Scope: scope,
+		Cluster: c.host, Began: time.Now().UTC(),
 		Told: map[conform.Part]time.Time{}, Missing: map[conform.Part]string{},
 	}
 	t := taking{c, &s}
 	if err := t.knock(ctx); err != nil {
 		return s, err
 	}
-	for _, r := range append(resources(&s), scoped(&s)...) {
+	for _, r := range resources(&s) {
 		t.take(ctx, r)
 	}
 	t.served(ctx)
