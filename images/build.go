@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 	"github.com/ra2-deploy/ra2-deploy/images/gomod"
@@ -21,12 +22,14 @@ import (
 // Editions count the changes of this package that give other results from the
 // same inputs; each is part of its result's key, and all are of an image's.
 const (
-	treeEdition      = 2
-	packageEdition   = 1
+	treeEdition      = 3
+	packageEdition   = 2
 	programEdition   = 1
-	containerEdition = 2
-	dataEdition      = 4
-	imageEdition     = 4
+	ownEdition       = 1
+	containerEdition = 3
+	bundleEdition    = 1
+	dataEdition      = 5
+	imageEdition     = 5
 )
 
 // builder is one build: what is wanted, from what, where to.
@@ -118,38 +121,58 @@ func newBuilder(s Spec, cacheDir string, report func(Progress)) (*builder, error
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{spec: s, recipe: recipe, distro: recipe.Distributions[s.Distribution], cache: cache{cacheDir}, report: report}
-	if s.Mirror != "" {
-		b.distro.Archive.Mirror = strings.TrimSuffix(s.Mirror, "/")
-		b.distro.Archive.Security = b.distro.Archive.Mirror + "-security"
+	var told sync.Mutex // stages that run at the same time report
+	b := &builder{spec: s, recipe: recipe, distro: recipe.Distributions[s.Distribution], cache: cache{cacheDir}}
+	b.report = func(p Progress) {
+		told.Lock()
+		defer told.Unlock()
+		report(p)
 	}
 	b.inputs, err = b.inputsKey()
 	return b, err
 }
 
+// maker gives who makes what is in no repository.
+func (b *builder) maker() maker {
+	return maker{recipe: b.recipe, format: b.distro.format(), node: b.spec.Node, cache: b.cache, compiler: b.compiler, report: b.report}
+}
+
+// made is what determines the packages and container images that are made here:
+// nil where there are none. The image is named by the Go that this program was
+// built with, not by the one in PATH: a site that only serves an image needs no
+// Go at all.
+func (b *builder) made() any {
+	if !b.spec.Kubernetes {
+		return nil
+	}
+	r := b.recipe
+	return []any{runtime.Version(), r.Modules, r.Packages, r.ContainerBase, r.Containers, guest.Sources()}
+}
+
 // inputsKey addresses the whole build.
 func (b *builder) inputsKey() (string, error) {
-	node, err := digestFile(b.spec.Node)
-	if err != nil {
-		return "", err
-	}
-	laid, err := digestTree(files)
-	if err != nil {
-		return "", err
-	}
-	spec := b.spec
-	spec.Node = ""
+	var err error
 	in := struct {
-		Recipes      [6]int
+		Editions     [8]int
 		Spec         Spec
 		Node, Files  string
 		Distribution Distribution
 		Content      any
-	}{[...]int{treeEdition, packageEdition, programEdition, containerEdition, dataEdition, imageEdition}, spec, node, laid, b.distro, nil}
-	if b.spec.Kubernetes {
-		// The image is named by the Go that this program was built with, not by the
-		// one in PATH: a site that only serves an image needs no Go at all.
-		in.Content = []any{runtime.Version(), b.recipe.Modules, b.recipe.Containers, guest.Sources()}
+	}{Editions: [...]int{treeEdition, packageEdition, programEdition, ownEdition, containerEdition, bundleEdition, dataEdition, imageEdition},
+		Spec: b.spec, Distribution: b.distro}
+	if b.spec.Node != "" {
+		if in.Node, err = digestFile(b.spec.Node); err != nil {
+			return "", err
+		}
+	}
+	if in.Files, err = digestTree(files); err != nil {
+		return "", err
+	}
+	in.Spec.Node = ""
+	if b.spec.Bundle != nil {
+		in.Content = []any{"bundle", b.spec.Bundle.Digest(), b.recipe.Containers}
+	} else {
+		in.Content = b.made()
 	}
 	return key(in), nil
 }
@@ -192,32 +215,18 @@ func (b *builder) able() error {
 
 // build makes everything, from what changes least to what changes most.
 func (b *builder) build(ctx context.Context) (Manifest, error) {
-	base, err := b.tree(ctx)
-	if err != nil {
-		return Manifest{}, err
-	}
-	kernel, err := b.packages(ctx, []string{b.distro.Kernels[b.spec.Kernel]}, "download the kernel", "20 s")
-	if err != nil {
-		return Manifest{}, err
-	}
-	loaders, err := b.packages(ctx, b.distro.Loaders, "download boot loaders", "10 s")
-	if err != nil {
-		return Manifest{}, err
-	}
-	if err := b.publishLoaders(loaders); err != nil {
-		return Manifest{}, err
-	}
-	p := pieces{base: base, kernel: kernel, loaders: loaders}
-	if b.spec.Kubernetes {
+	if b.buildsPrograms() {
+		var err error
 		if b.compiler, err = gomod.Compiler(ctx); err != nil {
 			return Manifest{}, err
 		}
-		if p.programs, err = b.programs(ctx); err != nil {
-			return Manifest{}, err
-		}
 	}
-	if p.data, err = b.data(ctx, p); err != nil {
+	p, err := b.pieces(ctx)
+	if err != nil {
 		return Manifest{}, err
 	}
 	return b.image(ctx, p)
 }
+
+// buildsPrograms tells whether Go modules are built: a bundle has all of them.
+func (b *builder) buildsPrograms() bool { return b.spec.Kubernetes && b.spec.Bundle == nil }

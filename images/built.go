@@ -23,3 +23,20 @@ func Built(s Spec, cacheDir string) (Manifest, error) {
 	}
 	return m, err
 }
+
+// Choose notes that m, which lies in the cache, is the image that s wants:
+// Build and Built give it from then on, until an input of s changes. So a run
+// finds an image that was made of a bundle.
+func Choose(s Spec, cacheDir string, m Manifest) error {
+	if cacheDir == "" {
+		cacheDir = DefaultCache
+	}
+	b, err := newBuilder(s, cacheDir, func(Progress) {})
+	if err == nil {
+		err = b.note(m.Digest)
+	}
+	if err != nil {
+		return fmt.Errorf("choose image %s: %w", short(m.Digest), err)
+	}
+	return nil
+}

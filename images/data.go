@@ -9,11 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 )
 
@@ -50,16 +50,16 @@ path = %q
 
 // store is a containerd that runs on this host while a data tree is filled.
 type store struct {
-	ctr, socket, root string
-	daemon            *exec.Cmd
-	log               string
-	ended             chan error
+	client, socket, root string
+	run                  string // folder of its own, on this host
+	daemon               *exec.Cmd
+	log                  string
+	ended                chan error
 }
 
-// fillStore puts the images of archives (name to file) into the containerd
-// store at root, unpacked for the overlayfs snapshotter, as the CRI plugin
+// fillStore puts container images of a bundle into the containerd store at root, unpacked for the overlayfs snapshotter, as the CRI plugin
 // leaves images that it has pulled itself and pinned.
-func fillStore(ctx context.Context, containerd, ctr, root string, archives map[string]string) error {
+func fillStore(ctx context.Context, containerd, ctr, root string, from bundle.Bundle, images []bundle.Item) error {
 	run, err := os.MkdirTemp("", "ra2-store-") // short: a socket's path has 107 bytes
 	if err != nil {
 		return err
@@ -69,12 +69,12 @@ func fillStore(ctx context.Context, containerd, ctr, root string, archives map[s
 	if err != nil {
 		return fmt.Errorf("fill the image store: %w", err)
 	}
-	err = s.fill(ctx, archives)
+	err = s.fill(ctx, from, images)
 	if stopErr := s.stop(); err == nil {
 		err = stopErr
 	}
 	if err == nil {
-		err = s.packedLayers(func(digest string) error { return os.Remove(filepath.Join(s.blobs(), digest)) })
+		err = eachLayer(from, images, func(digest string) error { return ignore(os.Remove(filepath.Join(s.blobs(), digest)), fs.ErrNotExist) })
 	}
 	if err == nil {
 		err = settleStore(root)
@@ -86,7 +86,7 @@ func fillStore(ctx context.Context, containerd, ctr, root string, archives map[s
 }
 
 func startStore(ctx context.Context, containerd, ctr, root, run string) (*store, error) {
-	s := &store{ctr: ctr, root: root, socket: filepath.Join(run, "s"), log: filepath.Join(run, "log"), ended: make(chan error, 1)}
+	s := &store{client: ctr, root: root, run: run, socket: filepath.Join(run, "s"), log: filepath.Join(run, "log"), ended: make(chan error, 1)}
 	config := filepath.Join(run, "config.toml")
 	text := fmt.Sprintf(hostConfig, root, filepath.Join(run, "state"), s.socket, s.socket+".ttrpc", filepath.Join(run, "opt"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -140,27 +140,35 @@ func (s *store) said() string {
 	return strings.TrimSpace(string(text[max(0, len(text)-2000):]))
 }
 
-func (s *store) run(ctx context.Context, args ...string) error {
-	_, err := command.Run(ctx, command.Command{Args: append([]string{s.ctr, "--address", s.socket, "--namespace", "k8s.io"}, args...)})
+func (s *store) ctr(ctx context.Context, args ...string) error {
+	_, err := command.Run(ctx, command.Command{Args: append([]string{s.client, "--address", s.socket, "--namespace", "k8s.io"}, args...)})
 	return err
 }
 
-func (s *store) fill(ctx context.Context, archives map[string]string) error {
-	for _, name := range sortedKeys(archives) {
-		if err := s.run(ctx, "images", "import", "--local", "--snapshotter", "overlayfs", "--platform", "linux/amd64", archives[name]); err != nil {
+func (s *store) fill(ctx context.Context, from bundle.Bundle, images []bundle.Item) error {
+	for _, i := range images {
+		archive, err := archiveImage(s.run, from, i)
+		if err != nil {
+			return fmt.Errorf("%s: %w", i, err)
+		}
+		if err := s.ctr(ctx, "images", "import", "--local", "--snapshotter", "overlayfs", "--platform", "linux/amd64", archive); err != nil {
+			return fmt.Errorf("%s: %w", i, err)
+		}
+		if err := os.Remove(archive); err != nil {
 			return err
 		}
 		// Labels of containerd's CRI plugin (internal/cri/labels): the first
 		// says that it knows the image, the second keeps the kubelet's image
 		// garbage collection off, since there may be no registry to pull from.
-		if err := s.run(ctx, "images", "label", name, "io.cri-containerd.image=managed", "io.cri-containerd.pinned=pinned"); err != nil {
-			return err
+		if err := s.ctr(ctx, "images", "label", i.Name, "io.cri-containerd.image=managed", "io.cri-containerd.pinned=pinned"); err != nil {
+			return fmt.Errorf("%s: %w", i, err)
 		}
 	}
 	// Nobody reads the packed layers once they are unpacked. containerd forgets
 	// them here, as the CRI plugin's discard_unpacked_layers does; it would
 	// remove the files at some later time.
-	if err := s.packedLayers(func(digest string) error { return s.run(ctx, "content", "rm", "sha256:"+digest) }); err != nil {
+	err := eachLayer(from, images, func(digest string) error { return s.ctr(ctx, "content", "rm", "sha256:"+digest) })
+	if err != nil {
 		return err
 	}
 	return s.collect(ctx)
@@ -170,51 +178,15 @@ func (s *store) fill(ctx context.Context, archives map[string]string) error {
 // some time, and whether that came before its end would decide the bytes of the
 // store. A lease that goes synchronously is how a client can ask for it.
 func (s *store) collect(ctx context.Context) error {
-	if err := s.run(ctx, "leases", "create", "--id", "ra2-collect"); err != nil {
+	if err := s.ctr(ctx, "leases", "create", "--id", "ra2-collect"); err != nil {
 		return err
 	}
-	return s.run(ctx, "leases", "delete", "--sync", "ra2-collect")
+	return s.ctr(ctx, "leases", "delete", "--sync", "ra2-collect")
 }
 
 // blobs is the folder of the content store's files, named by their digest.
 func (s *store) blobs() string {
 	return filepath.Join(s.root, "io.containerd.content.v1.content/blobs/sha256")
-}
-
-// packedLayers calls do with the digest of each packed layer. All are looked
-// for first: after the first is forgotten, containerd may collect the others.
-func (s *store) packedLayers(do func(digest string) error) error {
-	all, err := os.ReadDir(s.blobs())
-	if err != nil {
-		return err
-	}
-	var packed []string
-	for _, blob := range all {
-		is, err := isGzip(filepath.Join(s.blobs(), blob.Name()))
-		if err != nil {
-			return err
-		}
-		if is {
-			packed = append(packed, blob.Name())
-		}
-	}
-	for _, digest := range packed {
-		if err := do(digest); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func isGzip(file string) (bool, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	magic := make([]byte, 2)
-	n, err := f.Read(magic)
-	return err == nil && n == 2 && magic[0] == 0x1f && magic[1] == 0x8b, err
 }
 
 // stop ends the daemon and waits, so that its database is closed.
@@ -232,13 +204,4 @@ func (s *store) stop() error {
 		s.daemon.Process.Kill()
 		return fmt.Errorf("containerd didn't end %s after SIGTERM: %s", patience, s.said())
 	}
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -24,28 +24,40 @@
 //
 // # What goes in
 //
-// recipe.yaml. Programs are built from Go modules (package gomod), the system
-// comes from Debian packages (package deb), files/ is laid over it. The
-// container images are single layers made here (package oci), so neither a
-// registry nor a release page is ever asked. The package guest holds the small
-// programs of our own inside the images: pause, ra2-probe, and the CNI plugin
-// flannel.
+// A bundle (package bundle), and nothing else: packages, installed by the
+// distribution's own package manager (package family and those below it), and
+// container images. files/ is laid over it where no package has the file.
+//
+// Where the user gives no bundle, one is made in the cache of recipe.yaml and of
+// what the distribution's mirror has today. Programs are built from Go modules
+// (package gomod) and become packages (package pack) and container images of a
+// single layer (package oci), so neither a registry nor a release page is ever
+// asked. The package guest holds the small programs of our own inside: pause,
+// ra2-probe, and the CNI plugin flannel. Sources gives the same to who makes a
+// bundle to keep.
+//
+// The program ra2-node comes from this host, packed as any other, or from the
+// bundle.
 //
 // # The cache
 //
 // Each result is addressed by all its inputs and appears whole or not at all:
 //
 //	program/    one Go program: module version and sum, flags, compiler
-//	tree/       an installed Debian system: package list and mirror
-//	package/    unpacked Debian packages: kernel, boot loaders
-//	container/  a container image's archive
+//	own/        a package made of such programs
+//	base/       unpacked packages that container images have programs of
+//	container/  a container image, as an OCI layout
+//	fetched/    packages as they came from a mirror, by digest
+//	bundle/     a bundle that was made here
+//	tree/       an installed system, without ra2-node: digests of its packages
+//	package/    unpacked packages: kernel, boot loaders
 //	data/       the data partition's file system
 //	input/      inputs of a whole build, to the digest of its image
 //
 // A second build with the same inputs reads one file. A changed ra2-node
-// rebuilds initrd, root and disk. Debian's packages are those of the day that
-// the tree was made: the manifest lists their versions, and a tree is made anew
-// when its list changes or its folder is removed. One process builds at a time.
+// rebuilds initrd, root and disk. A bundle that is made here has the packages of
+// its day: the manifest lists their versions, and it is made anew when the
+// recipe changes or its folder is removed. One process builds at a time.
 //
 // The same inputs give the same bytes, whenever and wherever they are built
 // (Check proves it): every time stamp is disk.Epoch, every identifier comes from

@@ -14,7 +14,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/ra2-deploy/ra2-deploy/images/deb"
 	"github.com/ra2-deploy/ra2-deploy/images/disk"
 	"github.com/ra2-deploy/ra2-deploy/images/initrd"
 )
@@ -32,21 +31,27 @@ func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
 			return Manifest{}, err
 		}
 	}
-	m := Manifest{Distribution: b.spec.Distribution, Kernel: b.spec.Kernel, Inputs: b.inputs}
+	m := Manifest{Distribution: b.spec.Distribution, Kernel: b.spec.Kernel, Bundle: string(p.bundle.Digest())}
+	if m.Inputs, err = b.identity(p); err != nil {
+		return Manifest{}, err
+	}
 	if b.spec.Kubernetes {
 		m.KubernetesVersion = b.recipe.Kubernetes
 	}
-	if m.Packages, err = b.packageNames(p); err != nil {
+	root := filepath.Join(work, "root")
+	b.report(Progress{"assemble the root file system", "5 s"})
+	k, err := b.root(ctx, p, root)
+	if err != nil {
 		return Manifest{}, err
 	}
-	b.report(Progress{"assemble the root file system", "15 s"})
-	if m.KernelRelease, err = b.root(ctx, p, filepath.Join(work, "root")); err != nil {
+	m.KernelRelease = k.release
+	if m.Packages, err = b.packageNames(ctx, p, root); err != nil {
 		return Manifest{}, err
 	}
-	if err := b.writeSBOM(p, filepath.Join(work, "root"), out, m); err != nil {
+	if err := b.writeSBOM(p, root, out, m); err != nil {
 		return Manifest{}, err
 	}
-	if err := b.boot(p, filepath.Join(work, "root"), out, &m); err != nil {
+	if err := b.boot(k, root, out, &m); err != nil {
 		return Manifest{}, err
 	}
 	b.report(Progress{"write and compress the disk image", "20 s"})
@@ -56,29 +61,36 @@ func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
 	return b.publish(out, m)
 }
 
-// root assembles the root tree.
-func (b *builder) root(ctx context.Context, p pieces, dir string) (string, error) {
-	s := system{kubernetes: b.spec.Kubernetes, base: p.base, kernel: p.kernel, programs: map[string]string{"usr/bin/ra2-node": b.spec.Node}}
-	if s.kubernetes {
-		for _, name := range []string{"kubeadm", "kubelet", "containerd", "containerd-shim-runc-v2"} {
-			s.programs["usr/bin/"+name] = p.programs[name]
-		}
-		s.programs["usr/lib/cni/flannel"] = p.programs["flannel"]
-		var err error
-		if s.pause, err = b.recipe.pause(); err != nil {
-			return "", err
-		}
+// identity addresses all that the image is put together from, wherever it came
+// from: a bundle that is given and the same one made here give the same image.
+func (b *builder) identity(p pieces) (string, error) {
+	laid, err := digestTree(files)
+	if err != nil {
+		return "", err
 	}
-	return s.assemble(ctx, dir)
+	inputs := []any{imageEdition, b.spec.Distribution, b.spec.Kernel, b.spec.Kubernetes, laid, b.distro.Boot}
+	for _, made := range []string{filepath.Dir(p.base), p.kernel, p.loaders, filepath.Dir(p.node), p.data} {
+		inputs = append(inputs, filepath.Base(made))
+	}
+	return key(inputs), nil
+}
+
+// root assembles the root tree.
+func (b *builder) root(ctx context.Context, p pieces, dir string) (kernel, error) {
+	f, err := b.distro.family()
+	if err != nil {
+		return kernel{}, err
+	}
+	return system{kubernetes: b.spec.Kubernetes, recipe: b.recipe, base: p.base, kernel: p.kernel, node: p.node, family: f}.assemble(ctx, dir)
 }
 
 // boot writes kernel and initrd into out.
-func (b *builder) boot(p pieces, root, out string, m *Manifest) error {
-	kernel, err := os.ReadFile(filepath.Join(p.kernel, "boot", "vmlinuz-"+m.KernelRelease))
+func (b *builder) boot(k kernel, root, out string, m *Manifest) error {
+	image, err := os.ReadFile(k.image)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(out, FileKernel), kernel, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(out, FileKernel), image, 0o644); err != nil {
 		return err
 	}
 	modules, err := initrd.ReadModules(filepath.Join(root, "usr/lib/modules", m.KernelRelease))
@@ -90,7 +102,7 @@ func (b *builder) boot(p pieces, root, out string, m *Manifest) error {
 		return err
 	}
 	defer f.Close()
-	if err := initrd.Write(f, initrd.Contents{Init: b.spec.Node, Modules: modules, Choose: initrd.Boot}); err != nil {
+	if err := initrd.Write(f, initrd.Contents{Init: filepath.Join(root, "usr/bin/ra2-node"), Modules: modules, Choose: initrd.Boot}); err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
@@ -107,18 +119,18 @@ func (b *builder) boot(p pieces, root, out string, m *Manifest) error {
 // comes first: its hash is on the kernel line, which the system partition holds.
 func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manifest) error {
 	parts := disk.Parts{
-		Seed:     b.inputs,
-		BootCode: filepath.Join(p.loaders, "usr/lib/syslinux/mbr/gptmbr.bin"),
+		Seed:     m.Inputs,
+		BootCode: filepath.Join(p.loaders, b.distro.Boot.BIOS),
 		ESP:      filepath.Join(work, "esp.fat"),
 		Root:     filepath.Join(work, "root.erofs"),
 		Verity:   filepath.Join(work, "root.verity"),
 		Data:     filepath.Join(p.data, "data.ext4"),
 	}
-	if err := disk.Erofs(ctx, parts.Root, b.inputs, filepath.Join(work, "root")); err != nil {
+	if err := disk.Erofs(ctx, parts.Root, m.Inputs, filepath.Join(work, "root")); err != nil {
 		return err
 	}
 	var err error
-	if parts.RootHash, err = disk.Verity(parts.Verity, b.inputs, parts.Root); err != nil {
+	if parts.RootHash, err = disk.Verity(parts.Verity, m.Inputs, parts.Root); err != nil {
 		return err
 	}
 	m.RootHash, m.KernelLine = parts.RootHash, KernelLine(parts.RootHash)
@@ -126,12 +138,12 @@ func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manif
 	if err != nil {
 		return err
 	}
-	esp[firmwareStarts] = filepath.Join(p.loaders, "usr/lib/systemd/boot/efi/systemd-bootx64.efi")
+	esp[firmwareStarts] = filepath.Join(p.loaders, b.distro.Boot.EFI)
 	esp["/ra2/kernel"], esp["/ra2/initrd"] = filepath.Join(out, FileKernel), filepath.Join(out, FileInitrd)
 	if err := b.secure(p, work, out, m, esp); err != nil {
 		return err
 	}
-	if err := disk.ESP(ctx, parts.ESP, b.inputs, esp); err != nil {
+	if err := disk.ESP(ctx, parts.ESP, m.Inputs, esp); err != nil {
 		return err
 	}
 	if err := measure(parts, m); err != nil {
@@ -206,20 +218,34 @@ func (b *builder) publish(out string, m Manifest) (Manifest, error) {
 	if err := publish(out, m.Dir); err != nil {
 		return Manifest{}, err
 	}
-	if err := os.RemoveAll(b.cache.path("input", b.inputs)); err != nil {
-		return Manifest{}, err
-	}
-	_, err = b.cache.make("input", b.inputs, func(dir string) error {
-		return os.WriteFile(filepath.Join(dir, "digest"), []byte(m.Digest), 0o644)
-	})
-	return m, err
+	return m, b.note(m.Digest)
 }
 
-// packageNames lists all Debian packages in the image, "name version".
-func (b *builder) packageNames(p pieces) ([]string, error) {
-	all, err := deb.Installed(p.base)
+// note writes down which image these inputs give.
+func (b *builder) note(digest string) error {
+	if err := os.RemoveAll(b.cache.path("input", b.inputs)); err != nil {
+		return err
+	}
+	_, err := b.cache.make("input", b.inputs, func(dir string) error {
+		return os.WriteFile(filepath.Join(dir, "digest"), []byte(digest), 0o644)
+	})
+	return err
+}
+
+// packageNames lists all packages in the image, "name version": those that the
+// root's own database has, and those that were unpacked.
+func (b *builder) packageNames(ctx context.Context, p pieces, root string) ([]string, error) {
+	f, err := b.distro.family()
 	if err != nil {
 		return nil, err
+	}
+	installed, err := f.Installed(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, one := range installed {
+		all = append(all, one.String())
 	}
 	for _, dir := range []string{p.kernel, p.loaders} {
 		text, err := os.ReadFile(filepath.Join(dir, packageList))

@@ -13,20 +13,23 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 	"github.com/ra2-deploy/ra2-deploy/images/disk"
+	"github.com/ra2-deploy/ra2-deploy/images/family"
 )
 
-// files are laid over the Debian system as they lie here, mode 0644.
+// files are those of packages of our own, and those that are laid over the
+// system as they lie here, mode 0644.
 //
 //go:embed all:files
 var files embed.FS
 
-// system is what differs between two roots made from one Debian system.
+// system is what differs between two roots made from one installed system.
 type system struct {
 	kubernetes bool
-	base       string            // folder: the installed Debian system
-	kernel     string            // folder: the unpacked kernel package
-	programs   map[string]string // path in the root to file on the host
-	pause      string            // reference of the sandbox image
+	recipe     Recipe
+	base       string // folder: the installed system, without ra2-node
+	kernel     string // folder: the unpacked kernel package
+	node       string // file: the package of ra2-node
+	family     family.Family
 }
 
 // emptied are folders whose contents no node needs: package lists and caches,
@@ -72,31 +75,37 @@ func links(kubernetes bool) map[string]string {
 	return all
 }
 
-// assemble fills dir with the root of a node and gives the kernel's release.
-func (s system) assemble(ctx context.Context, dir string) (string, error) {
+// assemble fills dir with the root of a node and gives its kernel.
+func (s system) assemble(ctx context.Context, dir string) (kernel, error) {
+	k, err := kernelIn(s.kernel)
+	if err != nil {
+		return kernel{}, fmt.Errorf("assemble the root: %w", err)
+	}
 	steps := []func() error{
-		func() error { return s.copyBase(ctx, dir) },
+		func() error { return copyTree(ctx, s.base, dir) },
+		func() error { return s.family.Add(ctx, dir, s.node) },
+		func() error { return tidy(dir) },
 		func() error { return s.layFiles(dir) },
 		func() error { return s.layLinks(dir) },
-		func() error { return s.layPrograms(dir) },
 		func() error { return lockAccounts(dir) },
+		func() error { return k.lay(ctx, dir) },
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
-			return "", fmt.Errorf("assemble the root: %w", err)
+			return kernel{}, fmt.Errorf("assemble the root: %w", err)
 		}
 	}
-	release, err := s.layKernel(ctx, dir)
-	if err != nil {
-		return "", fmt.Errorf("assemble the root: %w", err)
-	}
-	return release, nil
+	return k, nil
 }
 
-func (s system) copyBase(ctx context.Context, dir string) error {
-	if _, err := command.Run(ctx, command.Command{Args: []string{"cp", "-a", "--reflink=auto", s.base + "/.", dir}}); err != nil {
-		return err
-	}
+// copyTree fills dir with what is below from.
+func copyTree(ctx context.Context, from, dir string) error {
+	_, err := command.Run(ctx, command.Command{Args: []string{"cp", "-a", "--reflink=auto", from + "/.", dir}})
+	return err
+}
+
+// tidy removes what no node needs and makes what a node mounts on.
+func tidy(dir string) error {
 	for _, name := range emptied() {
 		inside, err := os.ReadDir(filepath.Join(dir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -116,25 +125,26 @@ func (s system) copyBase(ctx context.Context, dir string) error {
 	return nil
 }
 
+// layFiles lays over the system what no package has.
 func (s system) layFiles(dir string) error {
-	layers := []string{"files/base"}
-	if s.kubernetes {
-		layers = append(layers, "files/kubernetes")
-	}
-	for _, layer := range layers {
+	packaged := s.recipe.packaged()
+	for _, layer := range layers() {
+		if layer == layerKubernetes && !s.kubernetes {
+			continue
+		}
 		tree, err := fs.Sub(files, layer)
 		if err != nil {
 			return err
 		}
 		err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+			if err != nil || d.IsDir() || packaged[name] {
 				return err
 			}
-			data, err := fs.ReadFile(tree, name)
+			text, err := s.recipe.laid(name)
 			if err != nil {
 				return err
 			}
-			return put(dir, name, []byte(strings.ReplaceAll(string(data), "@PAUSE@", s.pause)), 0o644)
+			return put(dir, name, text, 0o644)
 		})
 		if err != nil {
 			return err
@@ -159,55 +169,6 @@ func (s system) layLinks(dir string) error {
 		}
 	}
 	return nil
-}
-
-func (s system) layPrograms(dir string) error {
-	for name, file := range s.programs {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if err := put(dir, name, data, 0o755); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// layKernel puts the kernel's modules into the root and lets the root's own
-// depmod index them.
-func (s system) layKernel(ctx context.Context, dir string) (string, error) {
-	release, err := kernelRelease(s.kernel)
-	if err != nil {
-		return "", err
-	}
-	from := filepath.Join(s.kernel, "usr/lib/modules", release)
-	to := filepath.Join(dir, "usr/lib/modules")
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return "", err
-	}
-	if _, err := command.Run(ctx, command.Command{Args: []string{"cp", "-a", from, to}}); err != nil {
-		return "", err
-	}
-	// kubeadm's preflight reads the kernel's configuration here.
-	config, err := os.ReadFile(filepath.Join(s.kernel, "boot", "config-"+release))
-	if err != nil {
-		return "", err
-	}
-	if err := put(dir, "usr/lib/modules/"+release+"/config", config, 0o644); err != nil {
-		return "", err
-	}
-	_, err = command.Run(ctx, command.Command{Args: []string{"chroot", dir, "depmod", release}})
-	return release, err
-}
-
-// kernelRelease gives the release of the one kernel in an unpacked package.
-func kernelRelease(dir string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("%d kernels in %s, want one (%w)", len(found), dir, errors.Join(err))
-	}
-	return strings.TrimPrefix(filepath.Base(found[0]), "vmlinuz-"), nil
 }
 
 // lockAccounts makes sure that no account has a password or opens a shell by

@@ -1,7 +1,6 @@
 package images
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,9 +55,18 @@ func TestPutReplacesALink(t *testing.T) {
 	}
 }
 
+func readRecipe(t *testing.T) Recipe {
+	t.Helper()
+	r, err := ReadRecipe(recipeText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func TestLaidFiles(t *testing.T) {
 	dir := t.TempDir()
-	s := system{kubernetes: true, pause: "registry.k8s.io/pause:3.10.2"}
+	s := system{kubernetes: true, recipe: readRecipe(t)}
 	if err := s.layFiles(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -66,13 +74,17 @@ func TestLaidFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"etc/containerd/config.toml":              "sandbox = 'registry.k8s.io/pause:3.10.2'",
-		"usr/lib/systemd/system/kubelet.service":  "ConditionPathExists=/var/lib/kubelet/config.yaml",
-		"usr/lib/systemd/system/ra2-node.service": "ExecStart=/usr/bin/ra2-node serve",
+		"usr/lib/systemd/system/keepalived.service.d/10-ra2.conf": "ConditionPathExists=/etc/kubernetes/ra2/keepalived.conf",
+		"etc/chrony/chrony.conf":                                  "cmdport 0",
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("%s: %v, no %q", name, err, want)
+		}
+	}
+	for _, name := range []string{"etc/containerd/config.toml", "usr/lib/systemd/system/ra2-node.service"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); !os.IsNotExist(err) {
+			t.Errorf("%s is a package's and is laid over it: %v", name, err)
 		}
 	}
 	if info, err := os.Stat(filepath.Join(dir, "etc/machine-id")); err != nil || info.Size() != 0 {
@@ -86,27 +98,40 @@ func TestLaidFiles(t *testing.T) {
 			t.Errorf("%s: %q, %v", unit, got, err)
 		}
 	}
-	if err := (system{}).layFiles(t.TempDir()); err != nil {
+	alone := t.TempDir()
+	if err := (system{recipe: readRecipe(t)}).layFiles(alone); err != nil {
 		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(alone, "usr/lib/systemd/system/keepalived.service.d")); !os.IsNotExist(err) {
+		t.Errorf("a system without Kubernetes has its files: %v", err)
 	}
 }
 
-func TestNoPlaceholderIsLeft(t *testing.T) {
-	dir := t.TempDir()
-	if err := (system{kubernetes: true, pause: "p:1"}).layFiles(dir); err != nil {
-		t.Fatal(err)
-	}
-	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+// TestKernelIn: a kernel is found wherever its distribution puts it.
+func TestKernelIn(t *testing.T) {
+	for name, files := range map[string][]string{
+		"Debian 13": {"boot/vmlinuz-6.12.1", "boot/config-6.12.1", "usr/lib/modules/6.12.1/kernel/x.ko"},
+		"Debian 12": {"boot/vmlinuz-6.12.1", "boot/config-6.12.1", "lib/modules/6.12.1/kernel/x.ko"},
+		"Fedora":    {"lib/modules/6.12.1/vmlinuz", "lib/modules/6.12.1/config", "lib/modules/6.12.1/kernel/x.ko"},
+	} {
+		dir := t.TempDir()
+		for _, file := range files {
+			if err := put(dir, file, []byte(file), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
-		text, err := os.ReadFile(name)
-		if strings.Contains(string(text), "@PAUSE@") {
-			t.Errorf("%s has a placeholder", name)
+		k, err := kernelIn(dir)
+		if err != nil || k.release != "6.12.1" || k.image != filepath.Join(dir, files[0]) || k.config != filepath.Join(dir, files[1]) {
+			t.Errorf("%s: %+v, %v", name, k, err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+		if err := put(dir, "boot/config-6.13.1", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := put(dir, "usr/lib/modules/6.13.1/vmlinuz", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kernelIn(dir); err == nil || !strings.Contains(err.Error(), "2 kernels") {
+			t.Errorf("%s: of two kernels: %v", name, err)
+		}
 	}
 }

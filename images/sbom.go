@@ -32,7 +32,7 @@ type component struct {
 
 // writeSBOM lays the document into the root tree and beside the image.
 func (b *builder) writeSBOM(p pieces, root, out string, m Manifest) error {
-	all, err := b.components(p, m)
+	all, err := b.components(p, root, m)
 	if err != nil {
 		return fmt.Errorf("list what the image holds: %w", err)
 	}
@@ -51,31 +51,27 @@ func (b *builder) writeSBOM(p pieces, root, out string, m Manifest) error {
 	return nil
 }
 
-// components returns the packages of the distribution, the Go modules of every
-// program (as each says itself) and the container images, sorted.
-func (b *builder) components(p pieces, m Manifest) ([]component, error) {
+// components returns the packages of the distribution and of our own, the Go
+// modules of every program (as each says itself) and the container images, sorted.
+func (b *builder) components(p pieces, root string, m Manifest) ([]component, error) {
 	found := map[component]bool{}
 	for _, line := range m.Packages {
 		name, version, _ := strings.Cut(line, " ")
-		found[component{name, version, "pkg:deb/debian/" + name + "@" + escape(version) + "?arch=amd64", "package of " + m.Distribution}] = true
+		found[b.distro.component(name, version, b.recipe.owns(name), m)] = true
 	}
-	programs := maps.Clone(p.programs)
-	if programs == nil {
-		programs = map[string]string{}
+	modules := map[string]bool{}
+	if _, err := buildinfo.ReadFile(filepath.Join(root, "usr/bin/ra2-node")); err != nil {
+		return nil, fmt.Errorf("read which modules ra2-node was built from: %w", err)
 	}
-	programs["ra2-node"] = b.spec.Node
-	for _, name := range slices.Sorted(maps.Keys(programs)) {
-		info, err := buildinfo.ReadFile(programs[name])
-		if err != nil {
-			return nil, fmt.Errorf("read which modules %s was built from: %w", name, err)
-		}
-		found[module("std", strings.TrimPrefix(info.GoVersion, "go"))] = true
-		for _, d := range info.Deps {
-			if d.Replace != nil {
-				d = d.Replace
-			}
-			found[module(d.Path, d.Version)] = true
-		}
+	if err := modulesIn(filepath.Join(root, "usr"), modules); err != nil {
+		return nil, fmt.Errorf("read which modules programs were built from: %w", err)
+	}
+	if err := readModules(p.data, modules); err != nil {
+		return nil, err
+	}
+	for line := range modules {
+		path, version, _ := strings.Cut(line, " ")
+		found[module(path, version)] = true
 	}
 	if b.spec.Kubernetes {
 		for _, m := range b.recipe.Modules {
@@ -91,6 +87,21 @@ func (b *builder) components(p pieces, m Manifest) ([]component, error) {
 		return strings.Compare(a.purl+" "+a.name+" "+a.version, b.purl+" "+b.name+" "+b.version)
 	})
 	return all, nil
+}
+
+// component gives a package as SPDX lists it. The package URL says whose it is:
+// the distribution's, or one that was made of programs built here.
+func (d Distribution) component(name, version string, own bool, m Manifest) component {
+	vendor, source := d.Vendor, "package of "+m.Distribution
+	if own {
+		vendor, source = "ra2-deploy", "package made of programs built from Go modules"
+	}
+	return component{name, version, "pkg:" + d.Family + "/" + vendor + "/" + name + "@" + escape(version) + "?arch=amd64", source}
+}
+
+// owns tells whether a package is made of programs built here.
+func (r Recipe) owns(name string) bool {
+	return slices.ContainsFunc(r.Packages, func(p Package) bool { return p.Name == name })
 }
 
 func module(path, version string) component {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 	"github.com/ra2-deploy/ra2-deploy/images/deb"
 	"github.com/ra2-deploy/ra2-deploy/images/disk"
@@ -19,8 +20,13 @@ type Spec struct {
 	Distribution string // a name of the recipe; "" means "debian-13"
 	Kernel       string // "cloud" (virtual machines, small) or "generic" (servers); "" means "cloud"
 	Kubernetes   bool   // false: the system and ra2-node only, for tests
-	Node         string // file: the static ra2-node program
-	Mirror       string // of packages; "" means the recipe's
+	Node         string // file: the static ra2-node program; "" means that of the bundle
+	Mirror       string // of packages, where no bundle is given; "" means the recipe's
+
+	// Bundle is what the image is made of, and all that it is made of: the network
+	// isn't asked for anything. nil means that a bundle is made first, in the
+	// cache, of the recipe and of what the mirror has today.
+	Bundle *bundle.Bundle `json:"-"`
 
 	SignedBy string             `json:",omitempty"` // fingerprint of the certificate whose key signs what firmware starts; "" for no signature
 	Signer   *secureboot.Signer `json:"-"`          // that key; nil where an image is only looked for
@@ -39,7 +45,8 @@ type Manifest struct {
 	KernelRelease     string   `json:"kernelRelease"`     // as uname -r tells
 	KubernetesVersion string   `json:"kubernetesVersion"` // "" for none
 	Packages          []string `json:"packages"`          // "name version", installed and unpacked
-	Inputs            string   `json:"inputs"`            // digest of all that the image was built from
+	Inputs            string   `json:"inputs"`            // digest of all that the image was built from, wherever it came from
+	Bundle            string   `json:"bundle"`            // digest of the bundle that has it, "sha256:…"
 	Dir               string   `json:"-"`                 // folder of the files
 
 	Parts     map[string]string `json:"parts"`     // name of a partition to the sha256 of its content, in hex
@@ -93,14 +100,24 @@ func (s Spec) check(r Recipe) error {
 	} else if d.Kernels[s.Kernel] == "" {
 		wrong = append(wrong, fmt.Errorf("kernel %q is not known: use %s", s.Kernel, list(slices.Sorted(maps.Keys(d.Kernels)))))
 	}
-	if s.Node == "" {
+	if s.Node == "" && s.Bundle == nil {
 		wrong = append(wrong, errors.New("no ra2-node program is named: build it with CGO_ENABLED=0 go build ./cmd/ra2-node"))
-	} else if info, err := os.Stat(s.Node); err != nil {
-		wrong = append(wrong, fmt.Errorf("ra2-node program: %w", err))
-	} else if !info.Mode().IsRegular() {
-		wrong = append(wrong, fmt.Errorf("ra2-node program: %s is no file", s.Node))
+	} else if s.Node != "" {
+		wrong = append(wrong, isFile(s.Node))
 	}
 	return errors.Join(wrong...)
+}
+
+// isFile says what is wrong with the ra2-node program.
+func isFile(name string) error {
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", name)
+	}
+	if err != nil {
+		return fmt.Errorf("ra2-node program: %w", err)
+	}
+	return nil
 }
 
 func list(names []string) string { return strings.Join(names, " or ") }
@@ -108,9 +125,13 @@ func list(names []string) string { return strings.Join(names, " or ") }
 // programs gives the external programs that a build of s runs, and the Debian
 // package that holds each.
 func programs(s Spec) map[string]string {
-	all := map[string]string{"cp": "coreutils", "chroot": "coreutils"}
+	all := map[string]string{"cp": "coreutils"}
 	maps.Copy(all, deb.Programs())
 	maps.Copy(all, disk.Programs())
+	if s.Bundle != nil {
+		return all
+	}
+	maps.Copy(all, map[string]string{"apt-get": "apt", "apt-cache": "apt"})
 	if s.Kubernetes {
 		all["go"] = "golang-go"
 	}
@@ -125,8 +146,20 @@ func Needs(s Spec) []string {
 	for _, program := range command.Missing(slices.Sorted(maps.Keys(from))) {
 		packages[from[program]] = true
 	}
-	if _, err := os.Stat(deb.Keyring); err != nil {
-		packages["debian-archive-keyring"] = true
+	if archive, ok := archiveOf(s); ok && s.Bundle == nil {
+		if _, err := os.Stat(archive.Keyring); err != nil {
+			packages[archive.KeyringIn] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(packages))
+}
+
+// archiveOf gives the archive of the distribution that s wants.
+func archiveOf(s Spec) (deb.Archive, bool) {
+	r, err := ReadRecipe(recipeText)
+	if err != nil {
+		return deb.Archive{}, false
+	}
+	d, ok := r.Distributions[s.withDefaults().Distribution]
+	return d.Archive, ok && d.Archive.Keyring != ""
 }

@@ -49,7 +49,7 @@ func TestInputsKnowWhatMatters(t *testing.T) {
 
 func TestAllThatIsWrongAtOnce(t *testing.T) {
 	_, err := Build(t.Context(), Spec{Distribution: "minix", Node: "/nowhere/ra2-node"}, t.TempDir(), nil)
-	if err == nil || !strings.Contains(err.Error(), `"minix" is not known: use debian-13`) || !strings.Contains(err.Error(), "/nowhere/ra2-node") {
+	if err == nil || !strings.Contains(err.Error(), `"minix" is not known: use debian-12 or debian-13`) || !strings.Contains(err.Error(), "/nowhere/ra2-node") {
 		t.Errorf("got %v", err)
 	}
 	_, err = Build(t.Context(), Spec{Kernel: "tiny"}, t.TempDir(), nil)

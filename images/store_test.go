@@ -3,50 +3,56 @@ package images
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
+	"github.com/ra2-deploy/ra2-deploy/images/deb"
 )
 
-// built are the programs and archives of an image that was built on this host.
-func built(t *testing.T) (containerd, ctr string, archives map[string]string) {
+// built is a bundle that an image was made of on this host, and containerd's
+// programs out of it.
+func built(t *testing.T) (containerd, ctr string, from bundle.Bundle) {
 	t.Helper()
-	one := func(pattern string) string {
-		found, err := filepath.Glob(filepath.Join(DefaultCache, pattern))
-		if err != nil || len(found) == 0 || os.Geteuid() != 0 {
-			t.Skipf("runs containerd as root, as ra2-deploy image build leaves it in %s", DefaultCache)
-		}
-		return found[0]
-	}
-	containerd, ctr = one("program/*/containerd"), one("program/*/ctr")
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(one("container/*/image.tar"))), "*/image.tar"))
+	dirs, err := filepath.Glob(filepath.Join(DefaultCache, "bundle/*/bundle"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	archives = map[string]string{}
-	for _, file := range files {
-		m, err := tarball.LoadManifest(func() (rc io.ReadCloser, err error) { return os.Open(file) })
-		if err != nil || len(m) != 1 || len(m[0].RepoTags) != 1 {
-			t.Fatalf("%s: %v, %v", file, m, err)
+	d := readRecipe(t).Distributions["debian-13"]
+	for _, dir := range dirs {
+		from, err := bundle.Open(dir)
+		if err != nil {
+			t.Fatal(err)
 		}
-		archives[m[0].RepoTags[0]] = file
+		if len(from.Kind(bundle.Image)) == 0 || os.Geteuid() != 0 {
+			continue
+		}
+		c, err := d.choose(from)
+		if err != nil {
+			continue // of another distribution
+		}
+		tools := t.TempDir()
+		if _, err := (deb.Family{}).Unpack(t.Context(), tools, c.of(c.packages), []string{"containerd", "containerd-ctr"}); err != nil {
+			continue
+		}
+		return filepath.Join(tools, "usr/bin/containerd"), filepath.Join(tools, "usr/bin/ctr"), from
 	}
-	return containerd, ctr, archives
+	t.Skipf("runs containerd as root, of a bundle that ra2-deploy image build leaves in %s", DefaultCache)
+	return "", "", bundle.Bundle{}
 }
 
 // TestStoreTwice: the store of container images has the same bytes each time,
 // although containerd collects its garbage when it likes.
 func TestStoreTwice(t *testing.T) {
-	containerd, ctr, archives := built(t)
+	containerd, ctr, from := built(t)
 	var stores [2]map[string]string
 	for i := range stores {
 		dir := t.TempDir()
-		if err := fillStore(t.Context(), containerd, ctr, dir, archives); err != nil {
+		if err := fillStore(t.Context(), containerd, ctr, dir, from, from.Kind(bundle.Image)); err != nil {
 			t.Fatal(err)
 		}
 		stores[i] = digests(t, dir)

@@ -5,8 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ra2-deploy/ra2-deploy/images/family"
 )
@@ -157,3 +160,55 @@ func TestFileNameHasNoEpoch(t *testing.T) {
 	}
 }
 
+// TestKernelStandsFor: a metapackage of a kernel gives the kernel, in Ubuntu
+// with its modules; anything else gives only itself.
+func TestKernelStandsFor(t *testing.T) {
+	dir := t.TempDir()
+	var from []family.Package
+	for name, depends := range map[string]string{
+		"linux-image-generic":           "linux-image-6.8.0-1-generic, linux-modules-extra-6.8.0-1-generic, linux-firmware, intel-microcode",
+		"linux-image-6.8.0-1-generic":   "kmod, linux-base (>= 4.5), linux-modules-6.8.0-1-generic",
+		"linux-modules-6.8.0-1-generic": "", "linux-modules-extra-6.8.0-1-generic": "linux-modules-6.8.0-1-generic", "systemd-boot-efi": "libc6",
+		"linux-image-amd64": "linux-image-6.12.9-amd64 (= 6.12.9-1)",
+	} {
+		tree := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Join(tree, "DEBIAN"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		control := "Package: " + name + "\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: x\n"
+		if depends != "" {
+			control += "Depends: " + depends + "\n"
+		}
+		if err := os.WriteFile(filepath.Join(tree, "DEBIAN/control"), []byte(control), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := exec.LookPath("dpkg-deb"); err != nil {
+			t.Skip("needs dpkg-deb")
+		}
+		if said, err := exec.CommandContext(t.Context(), "dpkg-deb", "--root-owner-group", "--build", tree, tree+".deb").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		from = append(from, family.Package{Name: name, Version: "1", Arch: "all", File: tree + ".deb"})
+	}
+	got, err := standFor(from, []string{"linux-image-generic", "systemd-boot-efi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range got {
+		names = append(names, p.Name)
+	}
+	want := []string{"linux-image-6.8.0-1-generic", "linux-image-generic", "linux-modules-6.8.0-1-generic", "linux-modules-extra-6.8.0-1-generic", "systemd-boot-efi"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := standFor(from, []string{"linux-image-amd64"}); err == nil || err.Error() != "the bundle has no package linux-image-6.12.9-amd64, which linux-image-amd64 needs" {
+		t.Errorf("a kernel that isn't there: %v", err)
+	}
+	if _, err := standFor(from, []string{"ipxe"}); err == nil || err.Error() != "the bundle has no package ipxe" {
+		t.Errorf("a package that isn't there: %v", err)
+	}
+	if !slices.ContainsFunc(from, func(p family.Package) bool { return p.Name == "systemd-boot-efi" }) {
+		t.Error("the list was changed")
+	}
+}

@@ -12,6 +12,7 @@ func TestInstalled(t *testing.T) {
 	const status = `Package: systemd
 Status: install ok installed
 Version: 257.13-1
+Architecture: amd64
 Description: system and service manager
  Version: not this one
 
@@ -29,24 +30,36 @@ Version: 5.2
 	if err := os.WriteFile(filepath.Join(dir, "var/lib/dpkg/status"), []byte(status), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Installed(dir)
-	if err != nil || strings.Join(got, ", ") != "bash 5.2, systemd 257.13-1" {
+	got, err := Family{}.Installed(t.Context(), dir)
+	if err != nil || len(got) != 2 || got[0].String() != "bash 5.2" || got[1].String() != "systemd 257.13-1" || got[1].Arch != "amd64" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if _, err := Installed(t.TempDir()); err == nil {
+	if _, err := (Family{}).Installed(t.Context(), t.TempDir()); err == nil {
 		t.Error("a tree without dpkg has packages")
 	}
 }
 
 func TestSourcesAreSignedAndHaveSecurity(t *testing.T) {
-	lines := Archive{Suite: "trixie", Mirror: "http://m/debian", Security: "http://m/debian-security"}.sources()
+	debian := Archive{Suite: "trixie", Mirror: "http://m/debian", Security: "http://m/debian-security", Components: []string{"main"}, Keyring: "/k.gpg"}
+	lines := debian.Sources()
 	all := strings.Join(lines, "\n")
 	for _, want := range []string{"http://m/debian trixie main", "http://m/debian trixie-updates main", "http://m/debian-security trixie-security main"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
 		}
 	}
-	if strings.Count(all, "signed-by=") != len(lines) {
+	if strings.Count(all, "signed-by=/k.gpg") != len(lines) {
 		t.Errorf("not all are signed:\n%s", all)
+	}
+	ubuntu := Archive{Suite: "noble", Mirror: "http://archive.ubuntu.com/ubuntu", Security: "http://security.ubuntu.com/ubuntu", Components: []string{"main", "universe"}, Keyring: "/u.gpg"}
+	for want, line := range map[string]string{
+		"http://near/deb-security trixie-security main":         debian.At("http://near/deb/").Sources()[2],
+		"http://near/ubuntu noble-security main universe":       ubuntu.At("http://near/ubuntu").Sources()[2],
+		"http://near/ubuntu noble-updates main universe":        ubuntu.At("http://near/ubuntu/").Sources()[1],
+		"http://security.ubuntu.com/ubuntu noble-security main": ubuntu.Sources()[2],
+	} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%s, want %s", line, want)
+		}
 	}
 }

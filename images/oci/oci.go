@@ -1,12 +1,10 @@
 // Package oci makes container images of one layer from static programs, and
-// from Debian programs with the shared libraries that they need, as archives
-// that container runtimes import (go-containerregistry's docker tarball).
+// from Debian programs with the shared libraries that they need.
 package oci
 
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"maps"
@@ -15,11 +13,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/compression"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Image says what a container image holds.
@@ -29,37 +29,38 @@ type Image struct {
 	Entrypoint []string
 }
 
+// zstdLevel is the level of the layers: programs become a quarter of their size.
+const zstdLevel = 3
+
 // accounts is in every image: user names of manifests resolve.
 const accounts = "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
 
-// Write writes the image to out. The same files give the same bytes.
-func (i Image) Write(out io.Writer) error {
-	tag, err := name.NewTag(i.Name, name.StrictValidation)
+// Build makes the image, with an OCI manifest and its layer in zstd: containerd
+// unpacks that in half the time of gzip. The same files give the same bytes.
+func (i Image) Build() (v1.Image, error) {
+	if _, err := name.NewTag(i.Name, name.StrictValidation); err != nil {
+		return nil, fmt.Errorf("make container image: %w", err)
+	}
+	image, err := i.build()
 	if err != nil {
-		return fmt.Errorf("write container image: %w", err)
+		return nil, fmt.Errorf("make container image %s: %w", i.Name, err)
 	}
-	image, err := i.image()
-	if err != nil {
-		return fmt.Errorf("write container image %s: %w", i.Name, err)
-	}
-	if err := tarball.Write(tag, image, out); err != nil {
-		return fmt.Errorf("write container image %s: %w", i.Name, err)
-	}
-	return nil
+	return image, nil
 }
 
-func (i Image) image() (v1.Image, error) {
+func (i Image) build() (v1.Image, error) {
 	layer, err := i.layer()
 	if err != nil {
 		return nil, err
 	}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer)), nil }
-	// The compressed form lives for the import only: fast beats small.
-	l, err := tarball.LayerFromOpener(open, tarball.WithCompressionLevel(gzip.BestSpeed), tarball.WithCompressedCaching)
+	l, err := tarball.LayerFromOpener(open, tarball.WithCompression(compression.ZStd), tarball.WithCompressionLevel(zstdLevel),
+		tarball.WithMediaType(types.OCILayerZStd), tarball.WithCompressedCaching)
 	if err != nil {
 		return nil, err
 	}
-	image, err := mutate.AppendLayers(empty.Image, l)
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	image, err := mutate.AppendLayers(base, l)
 	if err != nil {
 		return nil, err
 	}
