@@ -15,7 +15,10 @@ var probe []byte
 //go:embed flannel/main.go
 var flannel []byte
 
+//go:embed disturb/main.go
+var disturb []byte
+
 // Sources gives the programs' names and their text.
 func Sources() map[string][]byte {
-	return map[string][]byte{"pause": pause, "ra2-probe": probe, "flannel": flannel}
+	return map[string][]byte{"pause": pause, "ra2-probe": probe, "ra2-disturb": disturb, "flannel": flannel}
 }
