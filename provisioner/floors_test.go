@@ -25,7 +25,7 @@ const module = "github.com/ra2-deploy/ra2-deploy/"
 var floors = map[string]int{
 	"provisioner/secret": -1, "provisioner/facts": -1, // the ground: even the inventory names secrets, and a host's claim its hardware
 	"inventory": 0, "provisioner/step": 0, "provisioner/ra2": 0, "provisioner/agent/wire": 0,
-	"provisioner/plan": 1, "provisioner/rules": 1, "provisioner/bios": 1, "provisioner/kubeadm": 1, "templates": 1,
+	"images/secureboot": 1, "provisioner/plan": 1, "provisioner/rules": 1, "provisioner/bios": 1, "provisioner/kubeadm": 1, "templates": 1,
 	"provisioner/bmc": 2, "provisioner/netboot": 2, "provisioner/agent": 2, "provisioner/cluster": 2, "images": 2, "e2e/lab": 2,
 	"provisioner/conform": 2, "provisioner/verify": 3, // the rows of RA2 are decided upon the hosts' rules
 	"provisioner/workflow": 3, "provisioner/observe": 4, "provisioner/act": 4, "provisioner/preflight": 4,

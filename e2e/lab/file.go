@@ -67,6 +67,8 @@ type Machine struct {
 	IPMI     string     `yaml:"ipmi"`     // "beside" Redfish or "only"; default is none
 	Vendor   string     `yaml:"vendor"`   // whose controller it is, one of bmc.Vendors; default is one by the book
 	Faults   bmc.Faults `yaml:"faults"`
+
+	SecureBoot bool `yaml:"secureBoot"` // of a QEMU machine: Secure Boot is on, with the keys of a factory
 }
 
 // Hardware is what the controller claims. A field that is left out has the
@@ -221,6 +223,9 @@ func (m Machine) problems() []string {
 		oneOf("boot", m.Boot, "uefi-pxe")
 	default:
 		oneOf("boot", m.Boot, "uefi-http", "uefi-pxe")
+	}
+	if m.SecureBoot && (m.Kind != KindQEMU || m.Firmware != "uefi") {
+		p = append(p, "secureBoot is on: only machines of kind qemu with firmware uefi have it")
 	}
 	for name, size := range map[string]string{"memory": m.Memory, "disk": m.Disk, "dataDisk": m.DataDisk} {
 		if n, err := ParseSize(size); err != nil || n <= 0 {

@@ -185,6 +185,11 @@ func (d *daemon) rack(s server, password string) (*rack, error) {
 		Username: username, Password: password, Serial: s.serial, UUID: s.uuid, Vendor: s.Vendor, Model: s.Kind, Hardware: claims,
 		Lag: 300 * time.Millisecond, POST: time.Second, Log: requests, Runner: runner, Faults: s.Faults,
 	}
+	if m, ok := runner.(*qemu.Machine); ok {
+		if cfg.SecureBoot, err = m.SecureBoot(); err != nil {
+			return nil, err
+		}
+	}
 	if s.Firmware == "bios" {
 		cfg.BootMode = bmc.ModeLegacy
 	}
@@ -206,7 +211,7 @@ func (d *daemon) runner(r *rack, log *os.File) (bmc.Runner, error) {
 			Lab: d.file.Metadata.Name, Name: s.Name, Firmware: s.Firmware, Method: s.Machine.Boot, CPUs: s.CPUs, MemoryMiB: size >> 20,
 			Serial: s.serial, UUID: s.uuid, MAC: s.mac, Bridge: provBridge, Tap: fmt.Sprintf("tap%d", s.number), Dir: s.dir,
 			Disks:   []qemu.Disk{{Path: s.path(diskFile), Serial: s.disk}, {Path: s.path(dataFile), Serial: s.data}},
-			Console: s.path(consoleFile), Vars: s.path(varsFile), Stage: r.setStage,
+			Console: s.path(consoleFile), Vars: s.path(varsFile), Secure: s.SecureBoot, Stage: r.setStage,
 		})
 		return m, nil
 	}

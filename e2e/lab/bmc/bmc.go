@@ -35,6 +35,7 @@ type Config struct {
 	Log                io.Writer     // one JSON line for each request, without bodies; nil is none
 	Runner             Runner        // nil is a machine that idles until it is switched off
 	Faults             Faults
+	SecureBoot         *SecureBoot // what the firmware knows at first; nil is a firmware whose Secure Boot is off and has no keys to show
 }
 
 // A Controller is one BMC. It is an http.Handler; close it to switch the
@@ -51,8 +52,9 @@ type Controller struct {
 	sessions []session
 	next     int // number of the next session
 	trouble  trouble
-	job      *job   // of the last change of BIOS attributes; nil when there was none, or it is forgotten
-	jobs     int    // that there were
+	job      *job // of the last change of BIOS attributes; nil when there was none, or it is forgotten
+	jobs     int  // that there were
+	secure   *secure
 	media    string // URL of the image in the virtual drive; empty is none
 	logMu    sync.Mutex
 	fixed    map[string]func() object
@@ -85,6 +87,9 @@ func New(cfg Config) *Controller {
 	c := &Controller{cfg: cfg, kind: kind, bios: cfg.BIOS.clone(), next: 1, trouble: trouble{unavailable: cfg.Faults.Unavailable}}
 	c.override = override{Enabled: Disabled, Target: TargetNone, Mode: cfg.BootMode}
 	c.power.state = Off
+	if cfg.SecureBoot != nil {
+		c.secure = &secure{set: *cfg.SecureBoot}
+	}
 	c.fixed = c.inventory()
 	if cfg.On {
 		c.mu.Lock()
@@ -184,6 +189,10 @@ func (c *Controller) answer(w http.ResponseWriter, r *http.Request) {
 		c.insert(w, r)
 	case r.Method == http.MethodPost && p == ejectPath:
 		c.eject(w)
+	case r.Method == http.MethodPatch && p == secureBootPath:
+		c.patchSecureBoot(w, r)
+	case r.Method == http.MethodPost && strings.HasPrefix(p, databasesPath+"/") && strings.HasSuffix(p, "/Certificates"):
+		c.addCertificate(w, r, p)
 	case r.Method == http.MethodPatch && (p == systemPath || p == settingsPath):
 		c.patch(w, r, p)
 	default:

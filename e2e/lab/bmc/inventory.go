@@ -151,11 +151,6 @@ func (c *Controller) drives(t map[string]func() object) {
 		}
 	}
 	list(t, systemPath+"/Storage", "StorageCollection", storage)
-	t[secureBootPath] = func() object {
-		o := resource(secureBootPath, "SecureBoot.v1_1_2.SecureBoot", "SecureBoot", "UEFI Secure Boot")
-		o["SecureBootEnable"], o["SecureBootCurrentBoot"], o["SecureBootMode"] = false, Disabled, "UserMode"
-		return o
-	}
 	t[storage] = func() object {
 		o := health(resource(storage, "Storage.v1_17_0.Storage", "1", "Storage Controller"))
 		o["Drives"], o["Drives@odata.count"] = members, len(members)

@@ -24,7 +24,8 @@ type Boot struct {
 	Mode       string // ModeUEFI or ModeLegacy
 	SMT        bool   // threads of the cores are usable
 	SRIOV      bool
-	Attributes Attributes // all BIOS attributes in force
+	Attributes Attributes  // all BIOS attributes in force
+	SecureBoot *SecureBoot // what the firmware knows of it from now on; nil where that is its own affair
 }
 
 // Runner is the machine behind the controller. Run is one boot: it begins
@@ -194,7 +195,7 @@ func (c *Controller) post() Boot {
 		c.pending, c.applied = nil, c.now()
 		c.finish(true) // also where they were ignored: the job doesn't know it
 	}
-	b := Boot{Target: TargetNone, Mode: c.cfg.BootMode, Media: c.media, Attributes: c.bios.clone()}
+	b := Boot{SecureBoot: c.secureBoot(), Target: TargetNone, Mode: c.cfg.BootMode, Media: c.media, Attributes: c.bios.clone()}
 	b.SMT, b.SRIOV = c.kind.on(c.bios, c.kind.smt), c.kind.on(c.bios, c.kind.sriov)
 	if c.override.Enabled != Disabled && !c.cfg.Faults.ForgetOverride {
 		b.Target, b.Mode = c.override.Target, c.override.Mode

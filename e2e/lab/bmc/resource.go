@@ -64,6 +64,10 @@ func (c *Controller) lookup(p string) (object, bool) {
 		return c.settingsResource(), true
 	case p == sessionsPath:
 		return c.sessionCollection(), true
+	case p == secureBootPath:
+		return c.secureBootResource(), true
+	case strings.HasPrefix(p, databasesPath):
+		return c.secureBootLookup(p)
 	case p == cdPath:
 		return c.cd(), true
 	case p == tasksPath:

@@ -37,6 +37,7 @@ type Config struct {
 	Disks     []Disk
 	Console   string // file that the serial line is appended to
 	Vars      string // file of UEFI variables, made at the first boot
+	Secure    bool   // its firmware knows Secure Boot, with the keys of a factory: Microsoft's
 	Dir       string // for the QMP socket
 	Stage     func(string)
 }
@@ -82,7 +83,7 @@ func (m *Machine) boot(ctx context.Context, b bmc.Boot) (bmc.End, error) {
 		return bmc.Halted, err
 	}
 	defer network.Unplug(m.cfg.Tap)
-	if err := m.vars(); err != nil {
+	if err := errors.Join(m.vars(), m.keys(b.SecureBoot)); err != nil {
 		return bmc.Halted, err
 	}
 	dir, err := os.MkdirTemp("", "ra2-qmp-") // the path of a socket is short
@@ -154,7 +155,7 @@ func (m *Machine) vars() error {
 	if _, err := os.Stat(m.cfg.Vars); err == nil {
 		return nil
 	}
-	text, err := os.ReadFile(ovmf + "OVMF_VARS_4M.fd")
+	text, err := os.ReadFile(m.cfg.firmwareFile("VARS"))
 	if err != nil {
 		return fmt.Errorf("UEFI firmware: %w; next: apt install ovmf", err)
 	}
@@ -171,7 +172,7 @@ func (m *Machine) args(b bmc.Boot, sock string) ([]string, error) {
 	}
 	args := []string{
 		"-name", c.Name, "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot",
-		"-machine", "q35", "-m", strconv.FormatInt(c.MemoryMiB, 10), "-smp", smp, "-uuid", c.UUID,
+		"-machine", m.cfg.board(), "-m", strconv.FormatInt(c.MemoryMiB, 10), "-smp", smp, "-uuid", c.UUID,
 		"-smbios", "type=1,manufacturer=RA2 Lab,product=QEMU,serial=" + c.Serial,
 		"-smbios", "type=3,manufacturer=RA2 Lab,serial=" + c.Serial,
 		"-chardev", "file,id=console,path=" + c.Console + ",append=on", "-serial", "chardev:console",
@@ -192,6 +193,9 @@ func (m *Machine) args(b bmc.Boot, sock string) ([]string, error) {
 		args = append(args, "-drive", "if=none,id="+id+",format=raw,cache=unsafe,discard=unmap,file="+d.Path,
 			"-device", "virtio-blk-pci,drive="+id+",serial="+d.Serial+boot)
 	}
+	if c.Secure { // variables are written in system management mode only
+		args = append(args, "-global", "driver=cfi.pflash01,property=secure,value=on")
+	}
 	return append(args, m.firmware(b, nic)...), nil
 }
 
@@ -208,7 +212,7 @@ func (m *Machine) firmware(b bmc.Boot, bootindex int) []string {
 		pxe = "y"
 	}
 	return []string{
-		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + ovmf + "OVMF_CODE_4M.fd",
+		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + m.cfg.firmwareFile("CODE"),
 		"-drive", "if=pflash,format=raw,unit=1,file=" + m.cfg.Vars,
 		"-device", nic + ",romfile=",
 		"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
