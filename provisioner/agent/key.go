@@ -9,16 +9,11 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"net"
-	"net/netip"
 	"strings"
-	"time"
 )
 
 // NewKey makes the provisioner's long-lived key (ECDSA P-256). Hosts know the
@@ -60,36 +55,6 @@ func Pin(public crypto.PublicKey) (string, error) {
 	}
 	sum := sha256.Sum256(der)
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
-}
-
-// ServerTLS returns the configuration of the API's listener: a certificate
-// made now from the long-lived key. It begins a day in the past, since the
-// clock of a server that was in a box may be behind (coreos/ignition#1484).
-func ServerTLS(key *ecdsa.PrivateKey, now time.Time, addresses []netip.Addr) (*tls.Config, error) {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: "ra2-deploy agent API"},
-		NotBefore:    now.Add(-24 * time.Hour),
-		NotAfter:     now.AddDate(10, 0, 0),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	for _, a := range addresses {
-		template.IPAddresses = append(template.IPAddresses, net.IP(a.AsSlice()))
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, fmt.Errorf("certificate of the agent API: %w", err)
-	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-		NextProtos:   []string{"http/1.1"}, // one long stream per host: HTTP/2 adds flow control and nothing else
-	}, nil
 }
 
 // ClientTLS trusts exactly the key with this pin. Names and dates of the
