@@ -1,4 +1,4 @@
-package serve_test
+package mirror_test
 
 import (
 	"net/http"

@@ -1,4 +1,4 @@
-// Package serve gives the content of a bundle to hosts over HTTP, read-only:
+// Package mirror gives the content of a bundle to hosts over HTTP, read-only:
 //
 //	/v2/…            the container images, as an OCI registry
 //	/deb/…           the Debian packages, as an apt repository
@@ -26,4 +26,4 @@
 //
 // Nothing here is secret, and nobody has to log in. Who serves it proves itself
 // by TLS; the repositories have no signatures of their own (see DESIGN.md).
-package serve
+package mirror

@@ -1,4 +1,4 @@
-package serve
+package mirror
 
 import (
 	"bytes"
@@ -7,13 +7,14 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
-	"github.com/ra2-deploy/ra2-deploy/images/bundle/serve/aptrepo"
-	"github.com/ra2-deploy/ra2-deploy/images/bundle/serve/rpmrepo"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/mirror/aptrepo"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/mirror/rpmrepo"
 )
 
 // repo is a repository of packages: lists that are computed when the first of
@@ -67,6 +68,16 @@ func suite(source string) string {
 		}
 	}
 	return OwnSuite
+}
+
+// Suites returns the suites of a bundle's apt repository, sorted.
+func Suites(b bundle.Bundle) []string {
+	var out []string
+	for _, i := range b.Kind(bundle.Deb) {
+		out = append(out, suite(i.Source))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // newDeb returns the apt repository of all Debian packages of a bundle.

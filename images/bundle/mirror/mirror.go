@@ -1,11 +1,20 @@
-package serve
+package mirror
 
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -37,11 +46,18 @@ type Count struct {
 	Failed   int64 // requests that were answered with 5xx: content is damaged
 }
 
-// New returns a server of a bundle; list is its bundle.json. Nothing is read
-// before it is asked for. The log gets a line for each answer that failed.
-func New(c Content, list []byte, log *slog.Logger) *Server {
-	items := c.Items()
-	s := &Server{list: list, content: newChecked(c), files: map[string]bundle.Item{}, log: log, counts: map[string]Count{}}
+// New returns a server of a bundle. No content is read before it is asked for.
+// The log gets a line for each answer that failed.
+func New(b bundle.Bundle, log *slog.Logger) (*Server, error) {
+	list, err := os.ReadFile(filepath.Join(b.Dir(), bundle.FileList))
+	if err != nil {
+		return nil, fmt.Errorf("serve bundle: %w", err)
+	}
+	if sum := sha256.Sum256(list); hex.EncodeToString(sum[:]) != b.Digest().Hex() {
+		return nil, fmt.Errorf("serve bundle %s: its %s changed while it was open", b.Dir(), bundle.FileList)
+	}
+	items := b.Items()
+	s := &Server{list: list, content: newChecked(b.Dir()), files: map[string]bundle.Item{}, log: log, counts: map[string]Count{}}
 	s.registry = newRegistry(items, s.content)
 	s.deb, s.rpm = newDeb(items, s.content), newRPM(items, s.content)
 	for _, i := range items {
@@ -49,7 +65,25 @@ func New(c Content, list []byte, log *slog.Logger) *Server {
 			s.files[i.Name] = i
 		}
 	}
-	return s
+	return s, nil
+}
+
+// Serve answers on l until ctx ends, by TLS.
+func (s *Server) Serve(ctx context.Context, l net.Listener, conf *tls.Config) error {
+	web := &http.Server{
+		Handler: s, TLSConfig: conf,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
+		TLSNextProto:   map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 only, as the agent API
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),      // a client that breaks off is no news
+		BaseContext:    func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = web.Close() })
+	defer stop()
+	if err := web.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the bundle on %s: %w", l.Addr(), err)
+	}
+	return nil
 }
 
 // ServeHTTP implements http.Handler.

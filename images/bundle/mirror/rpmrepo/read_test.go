@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ra2-deploy/ra2-deploy/images/bundle/serve/rpmrepo"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/mirror/rpmrepo"
 	"github.com/ra2-deploy/ra2-deploy/images/pack"
 )
 

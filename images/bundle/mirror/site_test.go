@@ -1,4 +1,4 @@
-package serve_test
+package mirror_test
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
-	"github.com/ra2-deploy/ra2-deploy/images/bundle/serve"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/mirror"
 	"github.com/ra2-deploy/ra2-deploy/images/pack"
 )
 
@@ -40,7 +40,7 @@ type site struct {
 	bundle bundle.Bundle
 	items  []bundle.Item // of packages
 	images map[string]v1.Image
-	server *serve.Server
+	server *mirror.Server
 	web    *httptest.Server
 	log    *lines
 }
@@ -144,11 +144,10 @@ func tagOf(t *testing.T, ref string) string {
 // open serves what lies in the directory.
 func (s *site) open() {
 	s.Helper()
-	list, err := os.ReadFile(filepath.Join(s.dir, bundle.FileList))
-	if err != nil {
+	var err error
+	if s.server, err = mirror.New(s.bundle, slog.New(slog.NewTextHandler(s.log, nil))); err != nil {
 		s.Fatal(err)
 	}
-	s.server = serve.New(serve.Directory{Bundle: s.bundle}, list, slog.New(slog.NewTextHandler(s.log, nil)))
 	s.web = httptest.NewTLSServer(s.server)
 	s.Cleanup(s.web.Close)
 }

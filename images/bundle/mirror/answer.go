@@ -1,4 +1,4 @@
-package serve
+package mirror
 
 import (
 	"encoding/json"

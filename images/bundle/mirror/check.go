@@ -1,4 +1,4 @@
-package serve
+package mirror
 
 import (
 	"crypto/sha256"
@@ -28,7 +28,7 @@ func (e *DamagedError) Error() string {
 // checked opens content of which every byte was compared with its digest: when
 // it is read for the first time, and again when its file changed since.
 type checked struct {
-	from Content
+	dir string // of the bundle
 
 	mu   sync.Mutex
 	seen map[bundle.Digest]*sight
@@ -38,15 +38,15 @@ type checked struct {
 type sight struct {
 	mu    sync.Mutex
 	good  bool
-	state State
+	state state
 }
 
-func newChecked(c Content) *checked { return &checked{from: c, seen: map[bundle.Digest]*sight{}} }
+func newChecked(dir string) *checked { return &checked{dir: dir, seen: map[bundle.Digest]*sight{}} }
 
 // open opens content at its beginning; item names what it belongs to. The error
 // is a DamagedError when it is not what it must be.
-func (c *checked) open(d bundle.Digest, item string) (Blob, error) {
-	b, err := c.from.Open(d)
+func (c *checked) open(d bundle.Digest, item string) (blob, error) {
+	b, err := openBlob(c.dir, d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return b, &DamagedError{item, d, "no file"}
 	}
@@ -54,7 +54,7 @@ func (c *checked) open(d bundle.Digest, item string) (Blob, error) {
 		return b, fmt.Errorf("open %s: %w", item, err)
 	}
 	if err := c.sight(d).check(b, d, item); err != nil {
-		return Blob{}, errors.Join(err, b.Close())
+		return blob{}, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
@@ -71,10 +71,10 @@ func (c *checked) sight(d bundle.Digest) *sight {
 }
 
 // check reads b through unless this very state was found good.
-func (s *sight) check(b Blob, d bundle.Digest, item string) error {
+func (s *sight) check(b blob, d bundle.Digest, item string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.good && s.state == b.State {
+	if s.good && s.state == b.state {
 		return nil
 	}
 	s.good = false
@@ -88,7 +88,7 @@ func (s *sight) check(b Blob, d bundle.Digest, item string) error {
 	if _, err := b.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read %s: %w", item, err)
 	}
-	s.good, s.state = true, b.State
+	s.good, s.state = true, b.state
 	return nil
 }
 
@@ -98,7 +98,7 @@ const most = 4 << 20
 
 // small reads the whole of a small content, checked each time: a manifest.
 func (c *checked) small(d bundle.Digest, item string) ([]byte, error) {
-	b, err := c.from.Open(d)
+	b, err := openBlob(c.dir, d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &DamagedError{item, d, "no file"}
 	}

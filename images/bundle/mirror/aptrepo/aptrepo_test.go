@@ -14,7 +14,7 @@ import (
 	"github.com/ulikunitz/xz"
 	"pgregory.net/rapid"
 
-	"github.com/ra2-deploy/ra2-deploy/images/bundle/serve/aptrepo"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/mirror/aptrepo"
 )
 
 const control = "Package: a\nVersion: 1:2-3\nArchitecture: amd64\nDescription: one\n two\n .\n three\n"

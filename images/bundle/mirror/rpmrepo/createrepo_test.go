@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ra2-deploy/ra2-deploy/images/bundle/serve/rpmrepo"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/mirror/rpmrepo"
 	"github.com/ra2-deploy/ra2-deploy/images/pack"
 )
 
