@@ -53,9 +53,11 @@ func (s *servers) listenAgents(ctx context.Context, key *ecdsa.PrivateKey) error
 }
 
 // addresses are the provisioner's own; hosts are told the first.
-func (s *servers) addresses() []netip.Addr {
+func (s *servers) addresses() []netip.Addr { return ownAddresses(s.cluster) }
+
+func ownAddresses(c inventory.Cluster) []netip.Addr {
 	var all []netip.Addr
-	for _, n := range s.cluster.Provisioning.Networks {
+	for _, n := range c.Provisioning.Networks {
 		all = append(all, n.Addr())
 	}
 	return all

@@ -107,6 +107,9 @@ func (r *Run) Up(ctx context.Context) error {
 		defer one.Unlock()
 		r.tell(ev)
 	}
+	if err := r.serveContent(ctx, notices(tell)); err != nil {
+		return err
+	}
 	servers, err := serve(ctx, r.want, r.state, files, signals, r.known, notices(tell))
 	if err != nil {
 		return err

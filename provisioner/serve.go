@@ -5,10 +5,8 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +31,7 @@ type servers struct {
 	url     string // of the agent API
 	pin     string
 	program string // file of the signed boot program; empty without Secure Boot
+	mirror  *agent.Mirror
 	run     string // names this run in tickets
 	table   *netboot.Table
 	agent   *agent.Server
@@ -80,8 +79,12 @@ func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Si
 	if err != nil {
 		return nil, nil, err
 	}
+	registry, err := mirrorOf(c, key)
+	if err != nil {
+		return nil, nil, err
+	}
 	s := &servers{
-		cluster: c, files: files, pin: pin, run: time.Now().UTC().Format("20060102T150405"), table: &netboot.Table{},
+		cluster: c, files: files, pin: pin, mirror: registry, run: time.Now().UTC().Format("20060102T150405"), table: &netboot.Table{},
 		url: agentURL(c), signals: signals, known: known, state: st, notice: notice,
 		failed: make(chan error, 2),
 	}
@@ -102,7 +105,7 @@ func newServers(c inventory.Cluster, st state, files imageFiles, signals *act.Si
 
 // agentURL is where hosts find the agent API of an inventory's provisioner.
 func agentURL(c inventory.Cluster) string {
-	return "https://" + net.JoinHostPort(c.Provisioning.Networks[0].Addr().String(), strconv.Itoa(agentPort))
+	return urlOf(ownAddresses(c)[0], agentPort)
 }
 
 // close ends all servers and waits for them.

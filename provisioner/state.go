@@ -28,6 +28,7 @@ func (s state) path(name string) string { return filepath.Join(s.dir, name) }
 const (
 	fileRecord     = "record.db"
 	fileEvents     = "events.jsonl"
+	fileAuthority  = "site.pem" // the certificate of the agent key: no secret
 	filePKI        = "secrets/pki.json"
 	fileAgentKey   = "secrets/agent.key"
 	fileSessions   = "secrets/sessions.json"

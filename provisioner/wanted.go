@@ -156,7 +156,7 @@ func (r *Run) nodeConfig(n inventory.Node, v step.Install) agent.NodeConfig {
 	c := agent.NodeConfig{
 		Node: n.Name, Image: v.Image, Generation: v.Generation, MAC: n.Boot.MAC, ControlPlane: n.ControlPlane,
 		Addresses: texts(n.Addresses), Gateways: texts(p.Gateways), DNS: texts(p.DNS), NTP: texts(p.NTP),
-		Server: r.servers.url, Pin: r.servers.pin, KernelLine: v.KernelLine, Hosts: map[string]string{},
+		Server: r.servers.url, Pin: r.servers.pin, Mirror: r.servers.mirror, KernelLine: v.KernelLine, Hosts: map[string]string{},
 	}
 	for _, vip := range r.want.Kubernetes.Endpoint.VIPs {
 		c.Hosts[vip.String()] = r.want.Kubernetes.Endpoint.Host

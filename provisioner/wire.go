@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/act"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/cluster"
@@ -45,12 +46,14 @@ var ErrUsage = errors.New("refused before anything was touched")
 
 // Options are how a run is to be done.
 type Options struct {
-	Inventory string // path of the file; what a run keeps lies beside it
-	Cache     string // directory of built images
-	Image     string // digest of a built image to use; empty is the one that the inputs here give
-	Parallel  int    // steps at once
-	Look      bool   // nothing is to be done: it works beside a run that has the record
-	Deep      bool   // controllers are asked for what no rule judges, too
+	Inventory string           // path of the file; what a run keeps lies beside it
+	Cache     string           // directory of built images
+	Image     string           // digest of a built image to use; empty is the one that the inputs here give
+	Bundle    string           // path of a bundle to serve to the nodes while the run lasts; empty is none
+	BundleKey *bundle.Verifier // that the bundle must be signed by; nil doesn't ask
+	Parallel  int              // steps at once
+	Look      bool             // nothing is to be done: it works beside a run that has the record
+	Deep      bool             // controllers are asked for what no rule judges, too
 	Tell      func(step.Event)
 	Asking    func(observe.Asking) // hears how far a look at the controllers is; may be nil
 	Approve   func(context.Context, step.Plan, facts.Seen) error
@@ -66,7 +69,8 @@ type Run struct {
 	events      *os.File     // nil where nothing is to be done
 	controllers map[string]*controller
 	timing      report.Timing
-	servers     *servers // nil unless this run listens to hosts
+	servers     *servers     // nil unless this run listens to hosts
+	content     func() error // ends serving the bundle; nil unless this run does
 	lastLook    atomic.Pointer[facts.Seen]
 	pki         kubeadm.PKI
 	cluster     *cluster.Client // nil before the cluster has keys
@@ -160,6 +164,9 @@ func (r *Run) Close() error {
 	var errs []error
 	if r.servers != nil {
 		errs = append(errs, r.servers.close())
+	}
+	if r.content != nil {
+		errs = append(errs, r.content())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

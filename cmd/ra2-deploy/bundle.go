@@ -24,7 +24,7 @@ func bundleCommand() *cobra.Command {
 container images, boot loaders, the installer. It is a directory that is also an OCI
 image layout, or one file made of it by export.`,
 	}
-	cmd.AddCommand(bundleVerifyCommand(), bundleListCommand(), bundleExportCommand(), bundleImportCommand(), bundleKeyCommand())
+	cmd.AddCommand(bundleVerifyCommand(), bundleListCommand(), bundleExportCommand(), bundleImportCommand(), bundleServeCommand(), bundleKeyCommand())
 	return cmd
 }
 

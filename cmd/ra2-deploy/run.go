@@ -25,6 +25,8 @@ type flags struct {
 	cache    string
 	image    string
 	events   string
+	bundle   string // to serve meanwhile
+	public   string // key that must have signed it
 	parallel int
 	yes      bool
 	look     bool   // nothing is to be done
@@ -70,6 +72,10 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 	if err != nil {
 		return err
 	}
+	key, err := readPublic(f.public)
+	if err != nil {
+		return err
+	}
 	sink, closeSink, err := eventSink(cmd, f)
 	if err != nil {
 		return err
@@ -81,7 +87,7 @@ func withRun(cmd *cobra.Command, path string, f flags, do func(*work) error) (er
 	}
 	defer shown.watch()()
 	w.Run, err = provisioner.Open(cluster, provisioner.Options{
-		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel, Look: f.look, Deep: f.deep, Asking: newAsking(cmd.ErrOrStderr()).tell,
+		Inventory: path, Cache: f.cache, Image: f.image, Parallel: f.parallel, Bundle: f.bundle, BundleKey: key, Look: f.look, Deep: f.deep, Asking: newAsking(cmd.ErrOrStderr()).tell,
 		Approve: func(ctx context.Context, p step.Plan, seen facts.Seen) error {
 			return approve(cmd, f, cluster.Name, p, seen)
 		},

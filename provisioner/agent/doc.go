@@ -17,6 +17,7 @@ type (
 	Install    = wire.Install    // see package wire
 	Action     = wire.Action     // see package wire
 	NodeConfig = wire.NodeConfig // see package wire
+	Mirror     = wire.Mirror     // see package wire
 	Join       = wire.Join       // see package wire
 	File       = wire.File       // see package wire
 	Phase      = wire.Phase      // see package wire

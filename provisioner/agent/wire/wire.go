@@ -112,6 +112,14 @@ type NodeConfig struct {
 	Pin          string            `json:"pin"`                  // "sha256:<hex>" of the server's SubjectPublicKeyInfo
 	Session      string            `json:"session"`              // empty in the word: the installer fills in the bearer that it holds
 	ControlPlane bool              `json:"controlPlane"`
+	Mirror       *Mirror           `json:"mirror,omitempty"` // nil: container images come from their registries alone
+}
+
+// Mirror is a registry that has images of other registries under their own
+// names. It is asked first, and may be absent for ever.
+type Mirror struct {
+	URL string `json:"url"` // "https://10.17.0.1:8444"
+	CA  string `json:"ca"`  // PEM: the certificate that the mirror's own is signed by
 }
 
 // Join is the order to form or to join the cluster: files to lay and kubeadm

@@ -64,6 +64,7 @@ func TestFiles(t *testing.T) {
 		Node: "cp-a", Generation: "sha256:1", MAC: "52:54:00:17:00:11", Addresses: []string{"10.17.0.11/24", "fd00:17::11/64"},
 		Gateways: []string{"10.17.0.1"}, DNS: []string{"10.17.0.1"}, NTP: []string{"10.17.0.1"},
 		Hosts: map[string]string{"10.17.0.10": "api.edge", "fd00:17::10": "api.edge"}, Session: "very secret",
+		Mirror: &agent.Mirror{URL: "https://10.17.0.1:8444", CA: "-----BEGIN CERTIFICATE-----\n"},
 	}
 	root := lay(t, map[string]string{"etc/hostname": "image\n", "outside": "kept\n", "usr/lib/os-release": ""})
 	if err := os.Symlink("../../outside", filepath.Join(root, "etc/resolv.conf")); err != nil {
@@ -79,6 +80,8 @@ func TestFiles(t *testing.T) {
 		"etc/systemd/network/10-ra2.network": {"MACAddress=52:54:00:17:00:11", "Address=10.17.0.11/24", "Address=fd00:17::11/64\nDuplicateAddressDetection=none", "Gateway=10.17.0.1", "IPv6AcceptRA=no"},
 		"etc/chrony/sources.d/ra2.sources":   {"server 10.17.0.1 iburst"},
 		"outside":                            {"kept\n"},
+		"etc/containerd/certs.d/_default/hosts.toml":   {`[host."https://10.17.0.1:8444"]`, `ca = "/etc/containerd/certs.d/_default/ra2-site.pem"`},
+		"etc/containerd/certs.d/_default/ra2-site.pem": {"-----BEGIN CERTIFICATE-----\n"},
 	} {
 		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {

@@ -71,6 +71,7 @@ func files(c agent.NodeConfig) map[string]string {
 		"etc/chrony/sources.d/ra2.sources":         sources(c.NTP),
 		"etc/systemd/timesyncd.conf.d/10-ra2.conf": "[Time]\nNTP=" + strings.Join(c.NTP, " ") + "\n",
 	}
+	maps.Copy(out, mirror(c.Mirror))
 	return out
 }
 

@@ -1,0 +1,78 @@
+package provisioner
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
+)
+
+// serveContent serves the bundle of the options, where there is one, until the
+// run is closed.
+func (r *Run) serveContent(ctx context.Context, notice func(node, text string)) error {
+	o := r.options
+	if o.Bundle == "" {
+		return nil
+	}
+	content, err := OpenContent(ctx, r.want, ContentOptions{
+		Bundle: o.Bundle, Key: o.BundleKey, Cache: o.Cache, Inventory: o.Inventory, Log: slog.New(teller{notice}),
+		Progress: reading(5*time.Second, func(text string) { notice("", text) }),
+	})
+	if err != nil {
+		return err
+	}
+	notice("", fmt.Sprintf("bundle %s is served at %s", content.Bundle.Digest(), content.Places[0]))
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() {
+		err := content.Serve(ctx)
+		if err != nil {
+			notice("", "the bundle is no longer served: "+err.Error())
+		}
+		ended <- err
+	}()
+	r.content = func() error {
+		stop()
+		return <-ended
+	}
+	return nil
+}
+
+// reading tells how far the reading of a bundle is, at most once in so long.
+func reading(every time.Duration, tell func(text string)) func(bundle.Progress) {
+	told := time.Now()
+	return func(p bundle.Progress) {
+		now := time.Now()
+		if now.Sub(told) < every || p.OfBytes == 0 {
+			return
+		}
+		told = now
+		tell(fmt.Sprintf("reading the bundle: %d %% of %d MB, %s", 100*p.Bytes/p.OfBytes, p.OfBytes/1e6, p.Item))
+	}
+}
+
+// teller is a slog.Handler that makes a notice of what is wrong: a run shows its
+// own story, and no log of its servers.
+type teller struct{ notice func(node, text string) }
+
+// Enabled implements slog.Handler.
+func (t teller) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle implements slog.Handler.
+func (t teller) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += fmt.Sprintf(" %s=%q", a.Key, a.Value.String())
+		return true
+	})
+	t.notice("", "bundle: "+text)
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (t teller) WithAttrs([]slog.Attr) slog.Handler { return t }
+
+// WithGroup implements slog.Handler.
+func (t teller) WithGroup(string) slog.Handler { return t }
