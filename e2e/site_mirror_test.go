@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
-
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/images/oci"
 )
@@ -42,22 +40,13 @@ func TestMirror(t *testing.T) {
 func (b *bench) newBundle() string {
 	b.Helper()
 	top := filepath.Dir(b.dir)
-	program, archive, dir := filepath.Join(top, "pause"), filepath.Join(top, "image.tar"), filepath.Join(top, "bundle")
+	program, dir := filepath.Join(top, "pause"), filepath.Join(top, "bundle")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "../images/guest/pause")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	f, err := os.Create(archive)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	image := oci.Image{Name: onlyInBundle, Files: map[string]string{"/pause": program}, Entrypoint: []string{"/pause"}}
-	if err := image.Write(f); err != nil {
-		b.Fatal(err)
-	}
-	content, err := tarball.ImageFromPath(archive, nil)
+	content, err := oci.Image{Name: onlyInBundle, Files: map[string]string{"/pause": program}, Entrypoint: []string{"/pause"}}.Build()
 	if err != nil {
 		b.Fatal(err)
 	}
