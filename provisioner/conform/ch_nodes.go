@@ -22,7 +22,7 @@ func cpuAllocation(s Snapshot) []Finding {
 			if p.Spec.NodeName != n.Name || podEnded(p) {
 				continue
 			}
-			for _, c := range p.Spec.Containers {
+			for _, c := range lasting(p) {
 				requests.Add(*c.Resources.Requests.Cpu())
 				limits.Add(*c.Resources.Limits.Cpu())
 				if c.Resources.Limits.Cpu().IsZero() && !isPlatform(p.Namespace) {
@@ -41,6 +41,18 @@ func cpuAllocation(s Snapshot) []Finding {
 			s.saw(Nodes, ofNode(n), ".status.allocatable.cpu", can.String()),
 			Evidence{Command: "kubectl describe node/" + n.Name, Object: ofNode(n), Path: "Allocated resources", Value: got, Time: s.Told[Pods]})
 	})
+}
+
+// lasting returns the containers that run as long as the pod: an init container
+// that is always restarted (a sidecar) is one of them.
+func lasting(p corev1.Pod) []corev1.Container {
+	all := slices.Clone(p.Spec.Containers)
+	for _, c := range p.Spec.InitContainers {
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // nodeDualStack is ra2.ch.007: a node has an address of each family that is
@@ -130,13 +142,29 @@ func immutable(s Snapshot) []Finding {
 			return untold(n, want, "its mounts")
 		}
 		root := told.Mounts[i]
-		fixed := slices.Contains(root.Options, "ro") || slices.Contains([]string{"squashfs", "erofs"}, root.Type)
-		inMemory := root.Type == "overlay" && slices.ContainsFunc(root.Options, func(o string) bool { return strings.HasPrefix(o, "lowerdir=") })
+		fixed := slices.Contains(root.Options, "ro") || slices.Contains([]string{"squashfs", "erofs"}, root.Type) || forgets(root, told.Mounts)
 		image := n.Labels[labelImage]
 		got := fmt.Sprintf("/ is %s (%s), image %s", root.Type, few(root.Options), orNone(image+told.Image))
-		return either((fixed || inMemory) && image+told.Image != "", ofNode(n), want, got, "install the node from an image (ra2-deploy does), and change nodes by replacing them",
+		return either(fixed && image+told.Image != "", ofNode(n), want, got, "install the node from an image (ra2-deploy does), and change nodes by replacing them",
 			s.heard(n.Name, "findmnt /", root), s.saw(Nodes, ofNode(n), labelPath(labelImage), image))
 	})
+}
+
+// forgets reports whether a root is an overlay whose changes are kept in memory.
+func forgets(root Mount, mounts []Mount) bool {
+	var upper, kind string
+	for _, o := range root.Options {
+		if dir, ok := strings.CutPrefix(o, "upperdir="); ok {
+			upper = dir
+		}
+	}
+	longest := 0
+	for _, m := range mounts {
+		if m.Target != "/" && strings.HasPrefix(upper+"/", m.Target+"/") && len(m.Target) > longest {
+			longest, kind = len(m.Target), m.Type
+		}
+	}
+	return root.Type == "overlay" && upper != "" && (kind == "tmpfs" || kind == "ramfs")
 }
 
 func orNone(s string) string {

@@ -17,8 +17,8 @@ const (
 	labelBasic        = "profile.anuket.io/basic"
 	labelIntensive    = "profile.anuket.io/network-intensive"
 	labelProfile      = "anuket.io/profile"
-	labelImage        = "ra2-deploy/image"
-	labelGeneration   = "ra2-deploy/generation"
+	labelImage        = "ra2-deploy.io/image"
+	labelGeneration   = "ra2-deploy.io/generation"
 	featurePrefix     = "feature.node.kubernetes.io/"
 )
 

@@ -17,7 +17,7 @@ const (
 	roleLoadBalancer role = "load balancer"
 	roleIngress      role = "ingress controller"
 	roleEgress       role = "egress controller"
-	roleLogging      role = "logging"
+	roleLogging      role = "logging framework"
 	roleMesh         role = "service mesh"
 	roleFeatures     role = "node feature discovery"
 	roleSRIOV        role = "SR-IOV device plugin"

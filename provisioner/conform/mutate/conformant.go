@@ -82,7 +82,7 @@ func parts() []conform.Part {
 func addNode(s *conform.Snapshot, name, zone string, number int, plane bool) {
 	class := "hp"
 	labels := map[string]string{
-		"topology.kubernetes.io/zone": zone, "ra2-deploy/image": "1111111111111111", "ra2-deploy/generation": fmt.Sprintf("%016d", number),
+		"topology.kubernetes.io/zone": zone, "ra2-deploy.io/image": "1111111111111111", "ra2-deploy.io/generation": fmt.Sprintf("%016d", number),
 		"feature.node.kubernetes.io/cpu-hardware_multithreading": "true", "feature.node.kubernetes.io/pci-1200_8086.present": "true",
 		"profile.anuket.io/basic": "true",
 	}

@@ -31,6 +31,16 @@ func virtual(s *conform.Snapshot) {
 	fact(func(f *conform.NodeFacts) { f.Virtual = ptr("kvm") })(s)
 }
 
+// overlay lets the roots be overlays, whose changes are kept on a file system.
+func overlay(on string) change {
+	return func(s *conform.Snapshot) {
+		for name, f := range s.Facts {
+			f.Mounts = []conform.Mount{{Target: "/", Type: "overlay", Options: []string{"rw", "lowerdir=/lower", "upperdir=/run/upper/root"}}, {Target: "/run/upper", Type: on}}
+			s.Facts[name] = f
+		}
+	}
+}
+
 // Hosts returns the mutations of the rows about hosts (ra2.ch).
 func Hosts() []Mutation {
 	rowOf := func(id, name string, breaks change) Mutation { return Mutation{Row: id, Name: name, Break: breaks} }
@@ -68,6 +78,10 @@ func Hosts() []Mutation {
 			last := &s.Pods[len(s.Pods)-1]
 			last.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("80")}
 		}),
+		rowOf("ra2.ch.006", "a sidecar without a CPU limit", func(s *conform.Snapshot) {
+			last := &s.Pods[len(s.Pods)-1]
+			last.Spec.InitContainers = []corev1.Container{{Name: "sidecar", RestartPolicy: ptr(corev1.ContainerRestartPolicyAlways)}}
+		}),
 		rowOf("ra2.ch.007", "a node with one family", node("worker-a", func(n *corev1.Node) { n.Status.Addresses = n.Status.Addresses[:1] })),
 		rowOf("ra2.ch.007", "a link-local address", node("worker-a", func(n *corev1.Node) { n.Status.Addresses[1].Address = "fe80::1" })),
 		rowOf("ra2.ch.008", "one socket", bmc(func(b *facts.BMC) { b.Processors = b.Processors[:1] })),
@@ -92,6 +106,7 @@ func Hosts() []Mutation {
 		rowOf("ra2.ch.017", "a root that can be written", fact(func(f *conform.NodeFacts) {
 			f.Mounts = []conform.Mount{{Source: "/dev/sda2", Target: "/", Type: "ext4", Options: []string{"rw"}}}
 		})),
+		{Row: "ra2.ch.017", Name: "an overlay that is kept on a disk", On: overlay("tmpfs"), Break: overlay("ext4")},
 		rowOf("ra2.ch.018", "no Node Feature Discovery", undeployed("node-feature-discovery")),
 		rowOf("ra2.ch.018", "a node without features, and twenty other labels", node("worker-a", func(n *corev1.Node) {
 			for key := range n.Labels {
@@ -118,7 +133,7 @@ func Hosts() []Mutation {
 		rowOf("ra2.os.002", "kernel 4.18", node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KernelVersion = "4.18.0-553.el8" })),
 		rowOf("ra2.os.003", "a control plane with Windows", node("cp-a", func(n *corev1.Node) { n.Status.NodeInfo.OperatingSystem = "windows" })),
 		rowOf("ra2.os.004", "another kernel on one worker", node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KernelVersion = "6.12.47" })),
-		rowOf("ra2.os.004", "another image on one worker", node("worker-a", func(n *corev1.Node) { n.Labels["ra2-deploy/image"] = "2222222222222222" })),
+		rowOf("ra2.os.004", "another image on one worker", node("worker-a", func(n *corev1.Node) { n.Labels["ra2-deploy.io/image"] = "2222222222222222" })),
 		rowOf("ra2.os.004", "another package on one worker", fact(func(f *conform.NodeFacts) {
 			f.Packages = &conform.Packages{Manager: "dpkg", Count: 211, Digest: "sha256:bb"}
 		})),

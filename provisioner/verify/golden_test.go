@@ -1,0 +1,205 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/jsonpath"
+
+	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+)
+
+var update = flag.Bool("update", false, "write the reports of the lab anew")
+
+// lab returns the snapshot of the demo's cluster: three control planes and
+// three workers, kubeadm, flannel; recorded by `verify --keep` on 2026-11-24 and
+// stripped of identifiers and lists of images.
+func lab(t *testing.T) conform.Snapshot {
+	t.Helper()
+	var s conform.Snapshot
+	data, err := os.ReadFile("testdata/lab.json")
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// labInventory is what the demo's cluster was made of.
+func labInventory(t *testing.T) *inventory.Cluster {
+	t.Helper()
+	data, err := os.ReadFile("testdata/lab.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, problems := inventory.Parse("lab.yaml", data, inventory.Options{})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return &c
+}
+
+func judged(t *testing.T, s conform.Snapshot) report.Conformance {
+	t.Helper()
+	rows, err := conform.Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := report.NewConformance("test", s, conform.Judge(rows, s), 37)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestGolden compares the reports of the lab with those that were reviewed:
+// by the API alone, and with the inventory.
+func TestGolden(t *testing.T) {
+	alone, listed := lab(t), lab(t)
+	alone.Hosts = nil
+	delete(alone.Told, conform.Hosts)
+	listed.Want = labInventory(t)
+	for file, s := range map[string]conform.Snapshot{"lab-alone.txt": alone, "lab-inventory.txt": listed} {
+		c := judged(t, s)
+		text := report.ConformanceText(c) + "\n" + table(c)
+		if *update {
+			if err := os.WriteFile("testdata/"+file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile("testdata/" + file)
+		if err != nil || !bytes.Equal(want, []byte(text)) {
+			t.Errorf("%s differs (%v); run go test ./provisioner/verify -update, and review the difference:\n%s", file, err, text)
+		}
+	}
+}
+
+// table is a line for each row: its verdict, and what was found first.
+func table(c report.Conformance) string {
+	var b strings.Builder
+	for _, r := range c.Rows {
+		f := r.Findings[slices.IndexFunc(r.Findings, func(f conform.Finding) bool { return f.Verdict == r.Verdict })]
+		said := strings.Join(append(f.Missing, f.Got), "; ")
+		if f.Got != "" {
+			said = f.Got
+		}
+		fmt.Fprintf(&b, "%-14s %-12s %s\n", r.Verdict, r.ID, conform.Trim(strings.TrimSpace(f.Subject+" "+said)))
+	}
+	return b.String()
+}
+
+// TestEvidenceCanBeSeenAgain evaluates each path that a report of the lab names
+// of a node, as kubectl would, and wants it to be there.
+func TestEvidenceCanBeSeenAgain(t *testing.T) {
+	s := lab(t)
+	seen := 0
+	for _, r := range judged(t, s).Rows {
+		for _, f := range r.Findings {
+			for _, e := range f.Evidence {
+				if !strings.Contains(e.Command, "jsonpath") {
+					continue
+				}
+				path := jsonpath.New(r.ID).AllowMissingKeys(false)
+				if err := path.Parse("{" + e.Path + "}"); err != nil {
+					t.Errorf("%s: %s: %v", r.ID, e.Command, err)
+				}
+				name, ok := strings.CutPrefix(e.Object, "node/")
+				i := slices.IndexFunc(s.Nodes, func(n corev1.Node) bool { return n.Name == name })
+				if !ok || e.Value == "" || i < 0 {
+					continue
+				}
+				var out bytes.Buffer
+				if err := path.Execute(&out, asJSON(t, s.Nodes[i])); err != nil || out.Len() == 0 {
+					t.Errorf("%s: %s gives %q, %v; the report says %s", r.ID, e.Command, out.String(), err, e.Value)
+				}
+				seen++
+			}
+		}
+	}
+	if seen < 60 {
+		t.Errorf("only %d were looked at", seen)
+	}
+}
+
+func asJSON(t *testing.T, v any) any {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out any
+	if err := json.Unmarshal(data, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestLabels checks that the labels by which conform knows our nodes are those
+// that nodes get.
+func TestLabels(t *testing.T) {
+	s := lab(t)
+	rows, err := conform.Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, label := range []string{kubeadm.LabelGeneration, kubeadm.LabelImage} {
+		if s.Nodes[0].Labels[label] == "" {
+			t.Errorf("the lab's nodes have no label %s", label)
+		}
+	}
+	for _, r := range conform.Judge(rows, s) {
+		if (r.ID == "ra2.os.004" || r.ID == "ra2.os.005") && r.Verdict != conform.Pass {
+			t.Errorf("%s: %+v", r.ID, r.Findings)
+		}
+	}
+}
+
+// TestDigest changes one word of a report, and wants it to be noticed.
+func TestDigest(t *testing.T) {
+	c := judged(t, lab(t))
+	data, err := json.MarshalIndent(c, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := report.ReadConformance(data); err != nil {
+		t.Error(err)
+	}
+	byHand(t, data, c.Digest)
+	changed := bytes.Replace(data, []byte(`"verdict": "fail"`), []byte(`"verdict": "pass"`), 1)
+	if _, err := report.ReadConformance(changed); err == nil || !strings.Contains(err.Error(), "changed after it was made") {
+		t.Errorf("%v", err)
+	}
+	if _, err := report.ReadConformance([]byte(`{"rows": []}`)); err == nil {
+		t.Error("something else is taken for a report")
+	}
+}
+
+// byHand makes the digest as docs/conformance.md says that a person can.
+func byHand(t *testing.T, data []byte, want string) {
+	t.Helper()
+	jq, err := exec.LookPath("jq")
+	if err != nil {
+		t.Log("jq isn't installed here: the digest is not made by hand")
+		return
+	}
+	cmd := exec.Command(jq, "-jcS", "del(.digest)")
+	cmd.Stdin = bytes.NewReader(data)
+	out, err := cmd.Output()
+	if got := fmt.Sprintf("sha256:%x", sha256.Sum256(out)); err != nil || got != want {
+		t.Errorf("by hand it is %s, %v; the report says %s", got, err, want)
+	}
+}
