@@ -85,17 +85,52 @@ func Build(ctx context.Context, s Spec, cacheDir string, report func(Progress)) 
 // Find reads the manifest of an image in a cache by its digest. The error is
 // fs.ErrNotExist when it was never built there.
 func Find(cacheDir, digest string) (Manifest, error) {
-	if cacheDir == "" {
-		cacheDir = DefaultCache
-	}
-	dir := filepath.Join(cacheDir, "images", digest)
-	text, err := os.ReadFile(filepath.Join(dir, FileManifest))
+	m, err := read(filepath.Join(images(cacheDir), digest))
 	if err != nil {
 		return Manifest{}, fmt.Errorf("find image %s: %w", short(digest), err)
 	}
+	return m, nil
+}
+
+// Open reads the manifest of an image that a person names: by its folder, or by
+// the beginning of its digest in a cache.
+func Open(cacheDir, name string) (Manifest, error) {
+	if _, err := os.Stat(filepath.Join(name, FileManifest)); err == nil {
+		m, err := read(name)
+		if err != nil {
+			return Manifest{}, fmt.Errorf("open image %s: %w", name, err)
+		}
+		return m, nil
+	}
+	found, err := os.ReadDir(images(cacheDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Manifest{}, fmt.Errorf("open image %s: %w", name, err)
+	}
+	prefix := strings.TrimPrefix(name, "sha256:")
+	found = slices.DeleteFunc(found, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), prefix) })
+	if prefix == "" || len(found) != 1 {
+		return Manifest{}, fmt.Errorf("open image %q: it is no folder with a %s, and %d images in %s have a digest that begins so", name, FileManifest, len(found), images(cacheDir))
+	}
+	return Find(cacheDir, found[0].Name())
+}
+
+// images gives the folder of the images in a cache.
+func images(cacheDir string) string {
+	if cacheDir == "" {
+		cacheDir = DefaultCache
+	}
+	return filepath.Join(cacheDir, "images")
+}
+
+// read reads the manifest in an image's folder.
+func read(dir string) (Manifest, error) {
+	text, err := os.ReadFile(filepath.Join(dir, FileManifest))
+	if err != nil {
+		return Manifest{}, err
+	}
 	m := Manifest{Dir: dir}
 	if err := json.Unmarshal(text, &m); err != nil {
-		return Manifest{}, fmt.Errorf("find image %s: %s: %w", short(digest), FileManifest, err)
+		return Manifest{}, fmt.Errorf("%s: %w", FileManifest, err)
 	}
 	return m, nil
 }

@@ -48,6 +48,12 @@ func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
 	if m.Packages, err = b.packageNames(ctx, p, root); err != nil {
 		return Manifest{}, err
 	}
+	if m.Units, err = unitsOf(root); err != nil {
+		return Manifest{}, err
+	}
+	if m.Sysctls, err = sysctlsOf(root); err != nil {
+		return Manifest{}, err
+	}
 	if err := b.writeSBOM(p, root, out, m); err != nil {
 		return Manifest{}, err
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 func imageCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "image", Short: "Build the disposable operating system"}
-	cmd.AddCommand(imageBuildCommand())
+	cmd := &cobra.Command{Use: "image", Short: "Build the disposable operating system, and compare two"}
+	cmd.AddCommand(imageBuildCommand(), imageDiffCommand())
 	return cmd
 }
 

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the schemas anew")
 func TestSchemasAreFresh(t *testing.T) {
 	for file, document := range map[string]any{
 		"findings": report.Check{}, "facts": report.Facts{}, "workload": report.Workload{}, "bundle-list": report.BundleList{}, "bundle-check": report.BundleCheck{},
-		"conformance": report.Conformance{}, "conformance-diff": report.ConformanceDiff{},
+		"conformance": report.Conformance{}, "conformance-diff": report.ConformanceDiff{}, "image-diff": report.ImageDiff{},
 	} {
 		path := filepath.Join("../../docs/schema", file+".schema.json")
 		want := schema(t, document)
