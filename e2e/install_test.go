@@ -33,6 +33,7 @@ func TestInstall(t *testing.T) {
 			b := newBench(t, "t-in-"+name, "small.yaml", append([]string{"host-a", host}, edits...)...)
 			if name == "uefi" {
 				b.part("image", (*bench).buildsTwice)
+				b.part("bundle", (*bench).buildsFromBundle)
 			} else {
 				b.must(b.run("image", "build", b.inventory()))
 			}
@@ -45,6 +46,24 @@ func TestInstall(t *testing.T) {
 					b.part("wrong block", (*bench).findsWrongBlock)
 					b.part("wrong superblock", (*bench).findsWrongSuperblock)
 				}
+			}
+		})
+	}
+}
+
+// A machine gets another distribution of the recipe: its packages, kernel and
+// boot loader are of other ages, and the way is the same.
+func TestInstallDistributions(t *testing.T) {
+	needsSite(t)
+	for _, distribution := range []string{"debian-12"} {
+		t.Run(distribution, func(t *testing.T) {
+			b := newBench(t, "t-in-"+distribution, "small.yaml", "host-a", host, "debian-13", distribution)
+			r := b.must(b.run("image", "build", b.inventory()))
+			if !strings.Contains(r.out, distribution+", kernel ") {
+				b.Errorf("%s", r)
+			}
+			if b.part("up", (*bench).installs) {
+				b.part("power cycle", (*bench).startsFromDisk)
 			}
 		})
 	}

@@ -59,7 +59,7 @@ type Etcd struct {
 
 // Image is the disposable operating system.
 type Image struct {
-	Distribution string `json:"distribution,omitempty" jsonschema:"enum=debian-13,default=debian-13"`
+	Distribution string `json:"distribution,omitempty" jsonschema:"enum=debian-13,enum=debian-12,enum=ubuntu-24.04,default=debian-13"`
 	Kernel       string `json:"kernel,omitempty" jsonschema:"enum=generic,enum=cloud,default=generic" jsonschema_description:"generic for servers, cloud for virtual machines."`
 	Kubernetes   *bool  `json:"kubernetes,omitempty" jsonschema:"default=true" jsonschema_description:"false: install the hosts and form no cluster."`
 }

@@ -1,0 +1,147 @@
+package e2e
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// imageBuilt is what `image build -o json` says of an image.
+type imageBuilt struct {
+	Digest, Bundle string
+	Packages       []string
+}
+
+// image builds the image that the inventory wants, or finds it built. line is
+// what goes before the program, on the command line.
+func (b *bench) image(line []string, args ...string) imageBuilt {
+	b.Helper()
+	line = append(line, b.program, "image", "build", "-o", "json", b.inventory())
+	r := b.must(b.start(append(line, args...)...).wait())
+	var m imageBuilt
+	if err := json.Unmarshal([]byte(r.out), &m); err != nil {
+		b.Fatalf("%s: %v", r, err)
+	}
+	return m
+}
+
+// buildsFromBundle builds once more: of the bundle that the image was made of,
+// in an empty cache, in a network namespace that has not even loopback. The
+// packages alone must give the same bytes; and a byte of one that is flipped must
+// be told with the package's name, and nothing be kept.
+func (b *bench) buildsFromBundle() {
+	first := b.image(nil)
+	dir := b.bundleDir(first.Bundle)
+	cache := b.scratch("offline")
+	offline := []string{"unshare", "--net"}
+	again := b.image(offline, "--cache", cache, "--bundle", dir)
+	if again.Digest != first.Digest || again.Bundle != first.Bundle {
+		b.Errorf("from the bundle alone: image %s of bundle %s, want %s of %s", again.Digest, again.Bundle, first.Digest, first.Bundle)
+	}
+	for _, want := range []string{"systemd ", "ra2-node 0.0+"} {
+		if !strings.Contains(strings.Join(first.Packages, "\n"), "\n"+want) {
+			b.Errorf("the manifest lists no package %q", want)
+		}
+	}
+	bad := b.scratch("bad")
+	b.must(b.start("cp", "-a", dir, filepath.Join(bad, "bundle")).wait())
+	name := b.flip(filepath.Join(bad, "bundle"), "systemd")
+	r := b.start(append(offline, b.program, "image", "build", b.inventory(), "--cache", filepath.Join(bad, "cache"), "--bundle", filepath.Join(bad, "bundle"))...).wait()
+	if r.code == 0 || !strings.Contains(r.err, name) {
+		b.Errorf("a bundle with a flipped byte in %s: %s", name, r)
+	}
+	for _, kind := range []string{"tree", "images", "tmp"} {
+		if left, err := os.ReadDir(filepath.Join(bad, "cache", kind)); err == nil && len(left) > 0 {
+			b.Errorf("%s keeps %v", kind, left)
+		}
+	}
+}
+
+// scratch makes a folder that the test's end removes.
+func (b *bench) scratch(name string) string {
+	b.Helper()
+	dir := filepath.Join(filepath.Dir(b.dir), name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			b.Error(err)
+		}
+	})
+	return dir
+}
+
+// bundleDir finds a bundle in the cache by its digest.
+func (b *bench) bundleDir(digest string) string {
+	b.Helper()
+	all, err := filepath.Glob(filepath.Join(cmp.Or(os.Getenv("RA2_CACHE"), "/var/cache/ra2-deploy"), "bundle/*/bundle"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, dir := range all {
+		text, err := os.ReadFile(filepath.Join(dir, "bundle.json"))
+		if err == nil && fmt.Sprintf("sha256:%x", sha256.Sum256(text)) == digest {
+			return dir
+		}
+	}
+	b.Fatalf("none of %v is bundle %s", all, digest)
+	return ""
+}
+
+// flip changes a byte in the middle of a package and gives its item's name.
+func (b *bench) flip(dir, name string) string {
+	b.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "bundle.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var list struct {
+		Items []struct{ Kind, Name, Version, Digest string }
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		b.Fatal(err)
+	}
+	for _, i := range list.Items {
+		if i.Kind != "deb" || i.Name != name {
+			continue
+		}
+		file := filepath.Join(dir, "blobs/sha256", strings.TrimPrefix(i.Digest, "sha256:"))
+		data, err := os.ReadFile(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			b.Fatal(err)
+		}
+		return i.Name + " " + i.Version
+	}
+	b.Fatalf("the bundle has no package %s", name)
+	return ""
+}
+
+// A disk that is full while an image is built ends the build with that word,
+// and nothing half-written is kept.
+func TestImageFullDisk(t *testing.T) {
+	needsLab(t)
+	b := newBench(t, "t-full", "small.yaml", "host-a", host)
+	dir := b.bundleDir(b.image(nil).Bundle)
+	full := b.scratch("full")
+	b.must(b.start("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", full).wait())
+	t.Cleanup(func() { b.must(b.start("umount", full).wait()) })
+	r := b.run("image", "build", b.inventory(), "--cache", full, "--bundle", dir)
+	if r.code == 0 || !strings.Contains(strings.ToLower(r.err), "no space left on device") && !strings.Contains(r.err, "not have enough space") && !strings.Contains(r.err, "enough free space") {
+		t.Errorf("%s", r)
+	}
+	for _, kind := range []string{"tree", "images", "tmp"} {
+		if left, err := os.ReadDir(filepath.Join(full, kind)); err == nil && len(left) > 0 {
+			t.Errorf("%s keeps %v", kind, left)
+		}
+	}
+}
