@@ -252,3 +252,6 @@ func (s nodeSource) made() (bundle.Item, string, error) {
 	item, err := s.maker.item(p.Name, p.FullVersion(), p.Source, file)
 	return item, file, err
 }
+
+// Local says that a lock has nothing of this.
+func (nodeSource) Local() bool { return true }

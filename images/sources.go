@@ -77,7 +77,7 @@ func (b *builder) containerBase(ctx context.Context) (string, []string, error) {
 	base := b.recipe.ContainerBase
 	apt := b.apt(b.recipe.Distributions[base.Distribution].Archive)
 	apt.Install = base.Packages
-	items, err := apt.Resolve(ctx)
+	items, err := b.baseItems(ctx, apt)
 	if err != nil {
 		return "", nil, fmt.Errorf("packages of container images: %w", err)
 	}
@@ -102,6 +102,19 @@ func (b *builder) containerBase(ctx context.Context) (string, []string, error) {
 		}
 	}
 	return dir, named, err
+}
+
+// baseItems gives the packages to choose from: those of a lock that has what the
+// recipe names, so that the container images are the lock's whatever the mirror
+// has by now; else those of the mirror.
+func (b *builder) baseItems(ctx context.Context, apt source.Apt) ([]bundle.Item, error) {
+	locked := slices.DeleteFunc(slices.Clone(b.spec.Locked), func(i bundle.Item) bool { return !apt.Has(i) })
+	for _, name := range apt.Install {
+		if !slices.ContainsFunc(locked, func(i bundle.Item) bool { return i.Name == name }) {
+			return apt.Resolve(ctx)
+		}
+	}
+	return locked, nil
 }
 
 // needed fetches the packages with these names and, out of items, all that they

@@ -28,6 +28,10 @@ type Spec struct {
 	// cache, of the recipe and of what the mirror has today.
 	Bundle *bundle.Bundle `json:"-"`
 
+	// Locked are the items of a lock, of which a bundle is made; nil means that the
+	// mirrors are asked what they have.
+	Locked []bundle.Item `json:"-"`
+
 	SignedBy string             `json:",omitempty"` // fingerprint of the certificate whose key signs what firmware starts; "" for no signature
 	Signer   *secureboot.Signer `json:"-"`          // that key; nil where an image is only looked for
 }

@@ -24,7 +24,10 @@ func bundleCommand() *cobra.Command {
 container images, boot loaders, the installer. It is a directory that is also an OCI
 image layout, or one file made of it by export.`,
 	}
-	cmd.AddCommand(bundleVerifyCommand(), bundleListCommand(), bundleExportCommand(), bundleImportCommand(), bundleServeCommand(), bundleKeyCommand())
+	cmd.AddCommand(
+		bundleCreateCommand(), bundleLockCommand(), bundleVerifyCommand(), bundleListCommand(), bundleExportCommand(), bundleImportCommand(),
+		bundleServeCommand(), bundleKeyCommand(),
+	)
 	return cmd
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 
@@ -53,4 +55,12 @@ func smallBundle(ts *testscript.TestScript, neg bool, args []string) {
 	for _, i := range b.Items() {
 		ts.Setenv("BLOB_"+string(i.Kind), i.Digest.Hex())
 	}
+}
+
+// serveMirror serves a directory by HTTP, as a mirror of packages.
+func serveMirror(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "mirror DIR")
+	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(s.Close)
+	ts.Setenv("MIRROR", s.URL)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -69,7 +70,7 @@ func (o imageBuild) run(cmd *cobra.Command, path string) error {
 	if o.check {
 		done, err = images.Check(cmd.Context(), spec, o.cache, tell)
 	} else {
-		done.Image, err = images.Build(cmd.Context(), spec, o.cache, tell)
+		done.Image, err = carriedOrBuilt(cmd.Context(), spec, o.cache, tell)
 	}
 	if err != nil {
 		return err
@@ -84,6 +85,17 @@ func (o imageBuild) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	return o.print(cmd, done, signed, time.Since(began))
+}
+
+// carriedOrBuilt gives the finished image that a bundle carries, or builds it.
+func carriedOrBuilt(ctx context.Context, spec images.Spec, cache string, tell func(images.Progress)) (images.Manifest, error) {
+	if spec.Bundle != nil {
+		m, err := images.Carried(*spec.Bundle, spec, cache)
+		if !errors.Is(err, images.ErrNotCarried) {
+			return m, err
+		}
+	}
+	return images.Build(ctx, spec, cache, tell)
 }
 
 // from gives the spec of an image that is made of the bundle which the command

@@ -49,7 +49,7 @@ func (g *Gone) Error() string {
 	if g.Now != "" {
 		text += "; " + g.Now
 	}
-	return text + "\n  next: " + g.Next
+	return text + "\nnext: " + g.Next
 }
 
 // Progress tells how far some work has come.

@@ -254,7 +254,7 @@ func TestAptLocked(t *testing.T) {
 	other = r.apt(nil, nil)
 	_, err = filled(t, locked, other)
 	for _, want := range []string{
-		"deb tools 1:2.0 is gone: " + r.url + "/debian/pool/main/tools/tools_2.0_amd64.deb answers 404 Not Found; the mirror has 1:2.1 now\n  next: make the lock anew",
+		"deb tools 1:2.0 is gone: " + r.url + "/debian/pool/main/tools/tools_2.0_amd64.deb answers 404 Not Found; the mirror has 1:2.1 now\nnext: make the lock anew",
 		"deb provider 1 is gone: ", "the mirror has no package of this name now", "--mirror",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

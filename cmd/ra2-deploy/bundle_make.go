@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ra2-deploy/ra2-deploy/images"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
+	"github.com/ra2-deploy/ra2-deploy/provisioner"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+)
+
+// contents are the flags of what shall be in a bundle.
+type contents struct {
+	distribution, kernel string
+	mirror, cache        string
+}
+
+func (c *contents) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.distribution, "distribution", "", "in the place of an inventory: what an image of this distribution needs, like debian-13")
+	cmd.Flags().StringVar(&c.kernel, "kernel", "generic", "with --distribution: generic, for servers; or cloud, for virtual machines")
+	cmd.Flags().StringVar(&c.mirror, "mirror", "", "ask this mirror for packages, like http://mirror.site/debian; or one that keeps old ones, as snapshot.debian.org does")
+	cmd.Flags().StringVar(&c.cache, "cache", defaultCache(), "directory that holds what was built and fetched (environment: RA2_CACHE)")
+}
+
+// args wants an inventory, unless a distribution is named, and what is made.
+func (c *contents) args(cmd *cobra.Command, args []string) error {
+	switch {
+	case c.distribution != "" && len(args) == 2:
+		return usage{errors.New("an inventory says which distribution it wants: name one of the two")}
+	case c.distribution != "":
+		return cobra.ExactArgs(1)(cmd, args)
+	case cmd.Flags().Changed("kernel"):
+		return usage{errors.New("an inventory says which kernel it wants: --kernel belongs to --distribution")}
+	}
+	return cobra.ExactArgs(2)(cmd, args)
+}
+
+// spec returns the image whose content is wanted.
+func (c *contents) spec(args []string) (spec images.Spec, err error) {
+	if c.distribution == "" {
+		cluster, err := provisioner.Load(args[0])
+		if err != nil {
+			return spec, err
+		}
+		if spec, err = provisioner.ImageSpec(cluster, args[0]); err != nil {
+			return spec, err
+		}
+	} else {
+		self, err := os.Executable()
+		if err != nil {
+			return spec, err
+		}
+		spec = images.Spec{Distribution: c.distribution, Kernel: c.kernel, Kubernetes: true, Node: filepath.Join(filepath.Dir(self), "ra2-node")}
+	}
+	spec.Mirror = c.mirror
+	return spec, nil
+}
+
+// sources returns where it comes from.
+func (c *contents) sources(cmd *cobra.Command, spec images.Spec) ([]bundle.Source, error) {
+	s, err := images.Sources(cmd.Context(), spec, c.cache, buildProgress(cmd))
+	if err != nil {
+		return nil, usage{err}
+	}
+	return s, nil
+}
+
+// buildProgress tells people what is built.
+func buildProgress(cmd *cobra.Command) func(images.Progress) {
+	began := time.Now()
+	return func(p images.Progress) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %s\n", time.Since(began).Seconds(), p)
+	}
+}
+
+// creating is what the command line of bundle create says.
+type creating struct {
+	contents
+	signing
+	lock  string
+	image bool
+}
+
+func bundleCreateCommand() *cobra.Command {
+	var c creating
+	cmd := &cobra.Command{
+		Use:   "create INVENTORY BUNDLE",
+		Short: "Make a bundle of all that the image of an inventory is made of, in the new directory BUNDLE",
+		Long: `Make a bundle of all that the image of an inventory is made of, in the new directory
+BUNDLE: packages, container images, boot loaders and the installer. Packages are those
+that the mirror has now, or with --lock exactly those of the lock. With --image the
+finished image is in it, too (root): a site then builds nothing.
+
+  ra2-deploy bundle create edge.yaml edge.bundle
+  ra2-deploy bundle create --distribution debian-13 debian.bundle`,
+		Args: c.args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := c.run(cmd, args)
+			if err != nil {
+				return noBundle(err)
+			}
+			l, err := bundle.List(cmd.Context(), b.Dir())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "bundle %s: %s, %s in %s\n", b.Digest(), report.Count(len(b.Items()), "item"), report.Size(l.Total), b.Dir())
+			return nil
+		},
+	}
+	c.contents.add(cmd)
+	c.signing.add(cmd)
+	cmd.Flags().StringVar(&c.lock, "lock", "", "take exactly what this lock says, a file that bundle lock made")
+	cmd.Flags().BoolVar(&c.image, "image", false, "build the image, and put it in, too (root)")
+	return cmd
+}
+
+// run checks all that the command line names before anything is fetched.
+func (c *creating) run(cmd *cobra.Command, args []string) (bundle.Bundle, error) {
+	m := maker{to: args[len(args)-1], tell: progressOf(cmd)}
+	var err error
+	if m.sign, err = c.signer(); err != nil {
+		return bundle.Bundle{}, err
+	}
+	spec, err := c.spec(args)
+	if err != nil {
+		return bundle.Bundle{}, err
+	}
+	if c.lock != "" {
+		if spec.Locked, err = readLock(cmd.Context(), c.lock); err != nil {
+			return bundle.Bundle{}, err
+		}
+	}
+	if m.sources, err = c.sources(cmd, spec); err != nil {
+		return bundle.Bundle{}, err
+	}
+	if c.image {
+		return m.withImage(cmd, spec, c.cache)
+	}
+	return m.make(cmd.Context(), spec.Locked)
+}
+
+// maker makes one bundle.
+type maker struct {
+	to      string
+	sources []bundle.Source
+	sign    func([]byte) ([]byte, error)
+	tell    func(bundle.Progress)
+}
+
+// make fills a bundle with what a lock says, or with what the sources give now.
+// What is this host's own is in no lock.
+func (m maker) make(ctx context.Context, locked []bundle.Item) (bundle.Bundle, error) {
+	w, err := bundle.Create(m.to)
+	if err != nil {
+		return bundle.Bundle{}, err
+	}
+	defer w.Close()
+	var items []bundle.Item
+	if locked == nil {
+		items, err = bundle.Resolve(ctx, m.sources)
+	} else if items, err = bundle.Local(ctx, m.sources); err == nil {
+		items = append(items, locked...)
+	}
+	if err != nil {
+		return bundle.Bundle{}, err
+	}
+	if err := bundle.Fill(ctx, w, items, m.sources, m.tell); err != nil {
+		return bundle.Bundle{}, err
+	}
+	return w.Commit(m.sign)
+}
+
+// withImage makes a bundle that has the finished image in it, beside what that
+// was made of.
+func (m maker) withImage(cmd *cobra.Command, spec images.Spec, cache string) (bundle.Bundle, error) {
+	if os.Geteuid() != 0 {
+		return bundle.Bundle{}, usage{errors.New("--image builds the image, which needs root: files of a system belong to their owners; run it with sudo")}
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return bundle.Bundle{}, err
+	}
+	scratch, err := os.MkdirTemp(cache, "bundle-")
+	if err != nil {
+		return bundle.Bundle{}, err
+	}
+	defer os.RemoveAll(scratch)
+	without := m
+	without.to, without.sign = filepath.Join(scratch, "bundle"), nil
+	b, err := without.make(cmd.Context(), spec.Locked)
+	if err != nil {
+		return b, err
+	}
+	spec.Bundle, spec.Node = &b, ""
+	built, err := images.Build(cmd.Context(), spec, cache, buildProgress(cmd))
+	if err != nil {
+		return b, err
+	}
+	finished, err := images.Files(built, cache)
+	if err != nil {
+		return b, err
+	}
+	m.sources = []bundle.Source{bundle.From(b), finished}
+	return m.make(cmd.Context(), nil)
+}
