@@ -2,7 +2,6 @@ package conform
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -113,7 +112,7 @@ func untold(n corev1.Node, want, what string) Finding {
 // doesn't apply.
 func onlyHighPerformance(judge func(Snapshot, corev1.Node) Finding) func(Snapshot, corev1.Node) Finding {
 	return func(s Snapshot, n corev1.Node) Finding {
-		if !slices.ContainsFunc(s.claimants(), func(c corev1.Node) bool { return c.Name == n.Name }) {
+		if !s.claims[n.Name] {
 			f := s.noClaimant()
 			f.Subject = ofNode(n)
 			return f

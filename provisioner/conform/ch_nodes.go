@@ -18,8 +18,8 @@ func cpuAllocation(s Snapshot) []Finding {
 	return s.each(func(n corev1.Node) Finding {
 		var requests, limits resource.Quantity
 		var unlimited []string
-		for _, p := range s.Pods {
-			if p.Spec.NodeName != n.Name || podEnded(p) {
+		for _, p := range s.podsOn[n.Name] {
+			if podEnded(p) {
 				continue
 			}
 			for _, c := range lasting(p) {

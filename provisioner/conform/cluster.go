@@ -92,20 +92,27 @@ func where(nodes []corev1.Node, match func(corev1.Node) bool) []corev1.Node {
 	return slices.DeleteFunc(sortedNodes(nodes), func(n corev1.Node) bool { return !match(n) })
 }
 
-// claimants returns the nodes that claim the high-performance profile: by
-// their class in the inventory, or by a label.
-func (s Snapshot) claimants() []corev1.Node {
+// claiming returns the nodes that claim the high-performance profile: by their
+// class in the inventory, or by a label.
+func (s Snapshot) claiming() map[string]bool {
 	classes := map[string]string{}
 	if s.Want != nil {
 		for _, n := range s.Want.Nodes {
 			classes[n.Name] = s.Want.Classes[n.Class].Profile
 		}
 	}
-	return where(s.Nodes, func(n corev1.Node) bool {
+	claims := map[string]bool{}
+	for _, n := range s.Nodes {
 		p := n.Labels[labelProfile]
-		return classes[n.Name] == highPerformance || n.Labels[labelIntensive] == "true" || n.Labels["profile.anuket.io/high-performance"] == "true" ||
+		claims[n.Name] = classes[n.Name] == highPerformance || n.Labels[labelIntensive] == "true" || n.Labels["profile.anuket.io/high-performance"] == "true" ||
 			p == "network-intensive" || p == highPerformance
-	})
+	}
+	return claims
+}
+
+// claimants returns the nodes that claim the high-performance profile.
+func (s Snapshot) claimants() []corev1.Node {
+	return where(s.Nodes, func(n corev1.Node) bool { return s.claims[n.Name] })
 }
 
 const highPerformance = "high-performance"

@@ -83,7 +83,6 @@ type deployed struct {
 	object  string // "daemonset/kube-flannel/kube-flannel-ds"
 	image   string
 	ready   bool // all of it that is wanted
-	path    string
 }
 
 // workloadParts are what detection reads.
@@ -118,22 +117,27 @@ type controller struct {
 func (c controller) object() string { return c.kind + "/" + c.namespace + "/" + c.name }
 
 // find returns the products that have a role.
-func (s Snapshot) find(r role) []deployed {
-	var all []deployed
+func (s Snapshot) find(r role) []deployed { return s.products[r] }
+
+// recognised returns the products that are deployed, by their roles.
+func (s Snapshot) recognised() map[role][]deployed {
+	found, known := map[role][]deployed{}, products()
 	for _, c := range s.controllers() {
 		for _, box := range append(slices.Clone(c.pod.InitContainers), c.pod.Containers...) {
-			for _, p := range products() {
-				if !slices.Contains(p.roles, r) || !p.is(box.Image) {
+			for _, p := range known {
+				if !p.is(box.Image) {
 					continue
 				}
-				d := deployed{p.name, c.object(), box.Image, c.ready, ".spec.template.spec.containers[*].image"}
-				if !slices.ContainsFunc(all, func(o deployed) bool { return o.object == d.object }) {
-					all = append(all, d)
+				d := deployed{p.name, c.object(), box.Image, c.ready}
+				for _, r := range p.roles {
+					if !slices.ContainsFunc(found[r], func(o deployed) bool { return o.object == d.object }) {
+						found[r] = append(found[r], d)
+					}
 				}
 			}
 		}
 	}
-	return all
+	return found
 }
 
 // is reports whether an image is one of the product. Names that many use say
@@ -158,7 +162,7 @@ func (s Snapshot) saying(found []deployed) []Evidence {
 	var all []Evidence
 	for _, d := range found {
 		part := map[string]Part{"daemonset": DaemonSets, "deployment": Deployments, "statefulset": StatefulSets}[strings.Split(d.object, "/")[0]]
-		all = append(all, s.saw(part, d.object, d.path, d.image))
+		all = append(all, s.saw(part, d.object, ".spec.template.spec.containers[*].image", d.image))
 	}
 	return all
 }

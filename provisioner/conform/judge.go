@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
@@ -20,7 +22,8 @@ func Judge(rows []Row, s Snapshot) []Result {
 }
 
 // prepared returns the snapshot with what many rows need: the catalogue's
-// numbers, and the hosts judged by the rules for hardware.
+// numbers, the hosts judged by the rules for hardware, and what is looked up
+// again and again.
 func (s Snapshot) prepared(rows []Row) Snapshot {
 	if len(rows) > 0 {
 		s.catalogue = rows[0].catalogue
@@ -29,6 +32,10 @@ func (s Snapshot) prepared(rows []Row) Snapshot {
 		want := *s.Want
 		want.Waivers = nil // they are applied to all rows alike, afterwards
 		s.hardware = rules.JudgeBy(*s.catalogue, want, *s.Hosts, s.Ended)
+	}
+	s.claims, s.products, s.podsOn = s.claiming(), s.recognised(), map[string][]corev1.Pod{}
+	for _, p := range s.Pods {
+		s.podsOn[p.Spec.NodeName] = append(s.podsOn[p.Spec.NodeName], p)
 	}
 	return s
 }

@@ -70,8 +70,8 @@ func podFamilies(s Snapshot) []Finding {
 	var all []Finding
 	for _, n := range sortedNodes(s.Nodes) {
 		var good, one []string
-		for _, p := range s.Pods {
-			if p.Spec.NodeName != n.Name || p.Spec.HostNetwork || podEnded(p) || len(p.Status.PodIPs) == 0 {
+		for _, p := range s.podsOn[n.Name] {
+			if p.Spec.HostNetwork || podEnded(p) || len(p.Status.PodIPs) == 0 {
 				continue
 			}
 			var ips []string

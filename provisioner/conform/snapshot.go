@@ -123,8 +123,16 @@ type Snapshot struct {
 	Want  *inventory.Cluster `json:"-"`               // what the inventory wants; nil without one
 	Hosts *facts.Seen        `json:"hosts,omitempty"` // what the management controllers of the inventory's hosts told
 
-	catalogue *ra2.Catalogue  // set by Judge
-	hardware  []rules.Finding // of Hosts, set by Judge
+	derived // by Judge
+}
+
+// derived is what many rows need of a snapshot, made once.
+type derived struct {
+	catalogue *ra2.Catalogue
+	hardware  []rules.Finding         // of Hosts
+	claims    map[string]bool         // nodes that claim the high-performance profile
+	products  map[role][]deployed     // that were found
+	podsOn    map[string][]corev1.Pod // by node
 }
 
 // Has reports whether a part is there. An empty list that was told is there.

@@ -48,7 +48,6 @@ func serve(group, version string) change {
 
 // Kubernetes returns the mutations of the rows about Kubernetes (ra2.k8s).
 func Kubernetes() []Mutation {
-	hp := func(s *conform.Snapshot) {}
 	return []Mutation{
 		{"ra2.k8s.002", "two members", nil, pods(func(p corev1.Pod) bool { return p.Name != "etcd-cp-c" })},
 		{"ra2.k8s.002", "a member on a worker", nil, func(s *conform.Snapshot) {
@@ -78,7 +77,7 @@ func Kubernetes() []Mutation {
 		{"ra2.k8s.005", "an older version than RA2 names", nil, func(s *conform.Snapshot) { s.Server.GitVersion = "v1.28.9" }},
 		{"ra2.k8s.005", "a kubelet four minors behind", nil, node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.33.5" })},
 		{"ra2.k8s.005", "a kubelet that is newer", nil, node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.38.0" })},
-		{"ra2.k8s.006", "another topology policy", hp, kubelet("topologyManagerPolicy", "best-effort")},
+		{"ra2.k8s.006", "another topology policy", nil, kubelet("topologyManagerPolicy", "best-effort")},
 		{"ra2.k8s.007", "a kubelet of 1.25 with the gate off", nil, all(node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.25.9" }), func(s *conform.Snapshot) {
 			c := s.Kubelets["worker-a"]
 			c.FeatureGates = map[string]bool{"DevicePlugins": false}

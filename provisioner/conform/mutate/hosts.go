@@ -124,6 +124,13 @@ func Hosts() []Mutation {
 			}
 		}),
 		rowOf("ra2.ch.019", "drivers without zero copy", fact(func(f *conform.NodeFacts) { f.NICs[0].ZeroCopy, f.NICs[1].ZeroCopy = ptr(false), ptr(false) })),
+	}
+}
+
+// Systems returns the mutations of the rows about operating systems (ra2.os).
+func Systems() []Mutation {
+	rowOf := func(id, name string, breaks change) Mutation { return Mutation{Row: id, Name: name, Break: breaks} }
+	return []Mutation{
 		rowOf("ra2.os.001", "a control plane without packages", func(s *conform.Snapshot) {
 			f := s.Facts["cp-a"]
 			f.Packages = &conform.Packages{}

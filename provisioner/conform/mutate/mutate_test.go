@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,7 +21,9 @@ func ours(t *testing.T) []conform.Row {
 	return slices.DeleteFunc(rows, func(r conform.Row) bool { return r.Section() == "app" })
 }
 
-func mutations() []Mutation { return slices.Concat(Hosts(), Kubernetes(), Network(), Platform()) }
+func mutations() []Mutation {
+	return slices.Concat(Hosts(), Systems(), Kubernetes(), Network(), Platform())
+}
 
 // TestConformant checks that the snapshot that mutations break passes each row
 // that applies to it.
@@ -92,5 +95,34 @@ func TestNothingIsUnknown(t *testing.T) {
 		if r.How != conform.Statement && r.ID != "ra2.ntw.011" && r.Verdict != conform.Unknown {
 			t.Errorf("%s: %s: %+v", r.ID, r.Verdict, r.Findings)
 		}
+	}
+}
+
+// BenchmarkJudge judges a cluster of 1,000 workers with 30 pods on each.
+func BenchmarkJudge(b *testing.B) {
+	rows, err := conform.Rows()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := Conformant()
+	s.Want, s.Hosts = nil, nil
+	for i := range 1000 {
+		addWorker(&s, fmt.Sprintf("w-%04d", i))
+	}
+	tell(&s)
+	for b.Loop() {
+		conform.Judge(rows, s)
+	}
+}
+
+func addWorker(s *conform.Snapshot, name string) {
+	n := s.Nodes[len(s.Nodes)-1]
+	n.Name = name
+	s.Nodes = append(s.Nodes, n)
+	s.Kubelets[name], s.Facts[name] = s.Kubelets["worker-a"], s.Facts["worker-a"]
+	for range 30 {
+		p := s.Pods[len(s.Pods)-1]
+		p.Spec.NodeName = name
+		s.Pods = append(s.Pods, p)
 	}
 }
