@@ -39,8 +39,18 @@ type BMC struct {
 	BIOS         map[string]any       `json:"bios,omitempty"`
 	PendingBIOS  map[string]any       `json:"pendingBIOS,omitempty"`  // attributes that the next POST will change; nil when there is no settings resource
 	Registry     map[string]Attribute `json:"registry,omitempty"`     // attributes that were looked up in the BIOS attribute registry; nil when nobody asked or it isn't there
+	Keys         *Keys                `json:"keys,omitempty"`         // of Secure Boot; nil when nobody asked or the controller tells nothing
 	BootOverride string               `json:"bootOverride,omitempty"` // BootSourceOverrideTarget while enabled, else empty
 	BootTargets  []string             `json:"bootTargets,omitempty"`  // what BootSourceOverrideTarget may be
+}
+
+// Keys is what a controller tells of Secure Boot beyond whether it is in force
+// (DSP0268 SecureBoot and SecureBootDatabase).
+type Keys struct {
+	Enabled *bool    `json:"enabled,omitempty"` // from the next start on; nil when not told
+	Setup   bool     `json:"setup"`             // the firmware has no platform key: anyone may give it one
+	Offered bool     `json:"offered"`           // the databases can be seen
+	DB      []string `json:"db,omitempty"`      // fingerprints of the certificates in db, "sha256:<hex>"
 }
 
 // Numbers returns all serial numbers by which the controller knows the machine.

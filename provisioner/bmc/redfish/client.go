@@ -28,7 +28,8 @@ type Config struct {
 	Password    secret.Value //
 	Fingerprint string       // "sha256:<hex>" of the certificate; empty: the system's roots decide
 	Serial      string       // picks the system when the controller has several
-	Deep        bool         // facts that no rule judges are worth requests of their own: Secure Boot, the manager's version and clock
+	Keys        bool         // facts hold the certificates by which Secure Boot verifies
+	Deep        bool         // facts that no rule judges are worth requests of their own: the manager's version and clock
 
 	Attributes func(name, display string) bool // which entries of the BIOS attribute registry matter; nil: it isn't read
 

@@ -2,8 +2,6 @@ package redfish
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
@@ -54,31 +52,4 @@ func (l *look) clock(context.Context) error {
 func (l *look) tell(at, ours time.Time, from string) {
 	l.out.Clock = &facts.Clock{Time: at.UTC(), Skew: at.Sub(ours).Round(time.Second)}
 	l.from("clock", from)
-}
-
-// secureBoot tells whether Secure Boot is in force, when asked for. What is
-// enabled comes in force at the next start only, so that is no proof by
-// itself; what is not enabled is off.
-func (l *look) secureBoot(ctx context.Context) error {
-	at := l.system.SecureBoot.Path
-	if !l.cfg.Deep || at == "" {
-		return nil
-	}
-	var s struct {
-		Current text `json:"SecureBootCurrentBoot"`
-		Enable  flag `json:"SecureBootEnable"`
-	}
-	if _, err := l.get(ctx, at, &s); err != nil {
-		var e *Error
-		if errors.As(err, &e) && e.Status == http.StatusNotFound {
-			return nil // named by controllers of machines that start by BIOS
-		}
-		return err
-	}
-	on := s.Current == "Enabled"
-	if on || s.Current == "Disabled" || s.Current == "" && s.Enable.known && !s.Enable.value {
-		l.out.SecureBoot = &on
-		l.from("secureBoot", string(at))
-	}
-	return nil
 }
