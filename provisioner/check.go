@@ -41,7 +41,7 @@ func (r *Run) Check(ctx context.Context, network bool) ([]rules.Finding, error) 
 	if err != nil {
 		return all, fmt.Errorf("load the record: %w", err)
 	}
-	refused.Ask = len(ask(refused.Findings, seen, rec).Steps) > 0
+	refused.Ask = len(ask(r.certificate(), refused.Findings, seen, rec).Steps) > 0
 	return all, refused
 }
 

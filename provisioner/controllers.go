@@ -60,12 +60,13 @@ type controller struct {
 	mu     sync.Mutex
 	notice string        // what a person should know and what ends nothing
 	mac    string        // of the boot NIC
+	keys   bootKeys      // that its firmware is to have
 	tell   step.Reporter // hears what the client waits for; nil is nobody
 }
 
 // openControllers prepares one client for each host. Every secret that can't
 // be had is told at once. Deep asks for what no rule judges, too.
-func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]*controller, error) {
+func openControllers(c inventory.Cluster, beside string, deep bool, keys bootKeys) (map[string]*controller, error) {
 	out := map[string]*controller{}
 	wanted := map[string]func(name, display string) bool{} // by class: it holds a hundred patterns
 	for name, class := range c.Classes {
@@ -78,11 +79,12 @@ func openControllers(c inventory.Cluster, beside string, deep bool) (map[string]
 			errs = append(errs, fmt.Errorf("%s: the password of its management controller (%s): %w", n.Name, n.BMC.Password, err))
 			continue
 		}
-		one, err := openController(n, password, redfish.Config{Deep: deep, Attributes: wanted[n.Class]})
+		one, err := openController(n, password, redfish.Config{Deep: deep, Keys: keys.certificate != nil, Attributes: wanted[n.Class]})
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
+		one.keys = keys
 		out[n.Name] = one
 	}
 	return out, errors.Join(errs...)
@@ -260,6 +262,28 @@ func (c *controller) SetBIOS(ctx context.Context, attributes map[string]any) err
 	}
 	_, err = b.SetBIOS(ctx, attributes)
 	return err
+}
+
+// Enroll implements act.Verifier.
+func (c *controller) Enroll(ctx context.Context) error {
+	b, ok := c.client.(byRedfish)
+	if !ok {
+		return fmt.Errorf("%w: %s: its BMC is spoken to by IPMI, which knows nothing of Secure Boot", act.ErrByHand, c.host)
+	}
+	err := b.EnrollKeys(ctx, redfish.BootKeys{DB: c.keys.certificate, KEK: c.keys.exchange, PK: c.keys.platform})
+	if errors.Is(err, redfish.ErrUnsupported) || errors.Is(err, redfish.ErrNotKept) {
+		err = fmt.Errorf("%w: %w", act.ErrByHand, err)
+	}
+	return err
+}
+
+// SecureBoot implements act.Verifier.
+func (c *controller) SecureBoot(ctx context.Context) (on bool, said string, err error) {
+	b, ok := c.client.(byRedfish)
+	if !ok {
+		return false, "", fmt.Errorf("%s: IPMI knows nothing of Secure Boot", c.host)
+	}
+	return b.Client.SecureBoot(ctx)
 }
 
 // BIOSJob tells how the job of the last SetBIOS stands: a redfish.JobState, and

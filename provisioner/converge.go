@@ -20,6 +20,8 @@ type Site struct {
 	Want    func(facts.Seen) (plan.Want, error)
 	Approve func(context.Context, step.Plan, facts.Seen) error // asks before a plan that erases, or restarts what may be somebody's; nil error is yes
 	Engine  *workflow.Engine
+
+	Certificate string // fingerprint of what firmware is given before a signed program is booted; empty is none
 }
 
 // Refused says that what was seen does not allow to go on. Nothing was
@@ -59,7 +61,7 @@ func (s *Site) Plan(ctx context.Context) (Turn, error) {
 	}
 	t := Turn{Seen: seen, Findings: s.Judge(seen)}
 	if bad := slices.DeleteFunc(slices.Clone(t.Findings), rules.Finding.Passes); len(bad) > 0 {
-		if t.Plan = ask(bad, seen, rec); len(t.Plan.Steps) == 0 {
+		if t.Plan = ask(s.Certificate, bad, seen, rec); len(t.Plan.Steps) == 0 {
 			return t, &Refused{Findings: bad}
 		}
 		return t, nil
@@ -74,7 +76,7 @@ func (s *Site) Plan(ctx context.Context) (Turn, error) {
 
 // ask returns the plan that lets hosts tell what their controllers don't; empty
 // when a finding stands against the work that they can't mend.
-func ask(bad []rules.Finding, seen facts.Seen, rec step.Record) step.Plan {
+func ask(certificate string, bad []rules.Finding, seen facts.Seen, rec step.Record) step.Plan {
 	if slices.ContainsFunc(bad, func(f rules.Finding) bool { return !f.MachineTells() }) {
 		return step.Plan{}
 	}
@@ -86,7 +88,7 @@ func ask(bad []rules.Finding, seen facts.Seen, rec step.Record) step.Plan {
 		last := &untold[len(untold)-1]
 		last.Rows = append(last.Rows, f.Requirement)
 	}
-	return plan.Inspect(untold, seen, rec)
+	return plan.Inspect(certificate, untold, seen, rec)
 }
 
 // Converge takes turns until nothing is left to do. It stops when a turn plans

@@ -47,17 +47,14 @@ func imageSpec(c inventory.Cluster, keys bootKeys) (images.Spec, error) {
 // image returns how to get the run's image: it is looked for once, when it is
 // first needed.
 func (r *Run) image() func() (imageFiles, error) {
-	return sync.OnceValues(func() (imageFiles, error) { return findImage(r.options, r.want) })
+	return sync.OnceValues(func() (imageFiles, error) { return findImage(r.options, r.want, r.bootKeys) })
 }
 
 // findImage returns the built image that the inventory wants, complete; or the
 // one that the options name, if it fits the inventory.
-func findImage(o Options, c inventory.Cluster) (imageFiles, error) {
+func findImage(o Options, c inventory.Cluster, keys bootKeys) (imageFiles, error) {
 	var m images.Manifest
-	keys, err := readKeys(c, filepath.Dir(o.Inventory))
-	if err != nil {
-		return imageFiles{}, err
-	}
+	var err error
 	if o.Image != "" {
 		m, err = images.Find(o.Cache, strings.TrimPrefix(o.Image, "sha256:"))
 	} else {

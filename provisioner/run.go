@@ -196,8 +196,9 @@ func (r *Run) site(image func() (imageFiles, error), engine *workflow.Engine) *S
 			}
 			return r.wanted(files, seen)
 		},
-		Approve: r.options.Approve,
-		Engine:  engine,
+		Approve:     r.options.Approve,
+		Engine:      engine,
+		Certificate: r.certificate(),
 	}
 }
 

@@ -36,6 +36,7 @@ func (r *Run) wanted(files imageFiles, seen facts.Seen) (plan.Want, error) {
 		return w, err
 	}
 	w.Objects = digest(objects)
+	w.Certificate = r.certificate()
 	var errs []error
 	for _, n := range r.want.Nodes {
 		w.Generations[n.Name] = r.generation(n, files)
@@ -52,9 +53,18 @@ func (r *Run) wanted(files imageFiles, seen facts.Seen) (plan.Want, error) {
 	return w, errors.Join(errs...)
 }
 
+// certificate is the fingerprint of what firmware is given by us; empty is none.
+func (r *Run) certificate() string {
+	if s := r.want.SecureBoot; s == nil || !s.Enroll {
+		return ""
+	}
+	return r.bootKeys.fingerprint()
+}
+
 // judge holds what was seen against RA2's minimums and against the inventory.
 func (r *Run) judge(seen facts.Seen) []rules.Finding {
-	return append(rules.Judge(r.want, switches(seen), time.Now()), unsettable(r.want, seen)...)
+	all := append(rules.Judge(r.want, switches(seen), time.Now()), unsettable(r.want, seen)...)
+	return append(all, rules.JudgeSecureBoot(r.want, seen, r.bootKeys.fingerprint())...)
 }
 
 // unsettable returns a finding for each firmware setting that a host can't

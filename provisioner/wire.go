@@ -68,6 +68,7 @@ type Run struct {
 	release     func() error // gives the record back
 	events      *os.File     // nil where nothing is to be done
 	controllers map[string]*controller
+	bootKeys    bootKeys // of Secure Boot
 	timing      report.Timing
 	servers     *servers     // nil unless this run listens to hosts
 	content     func() error // ends serving the bundle; nil unless this run does
@@ -108,7 +109,10 @@ func load(path string, now time.Time) (inventory.Cluster, error) {
 func Open(c inventory.Cluster, o Options) (*Run, error) {
 	r := &Run{want: c, options: o, state: stateOf(o.Inventory), timing: report.Timing{Began: time.Now()}}
 	var err error
-	if r.controllers, err = openControllers(c, filepath.Dir(o.Inventory), o.Deep); err != nil {
+	if r.bootKeys, err = readKeys(c, filepath.Dir(o.Inventory)); err != nil {
+		return nil, err
+	}
+	if r.controllers, err = openControllers(c, filepath.Dir(o.Inventory), o.Deep, r.bootKeys); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if err := r.remember(); err != nil {
@@ -213,6 +217,8 @@ func (r *Run) engine(files imageFiles, signals *act.Signals) *workflow.Engine {
 		settle := act.Settle{Members: members, Answering: members, Orders: r.servers, IsControl: r.isControl}
 		wake := act.Wake{Machine: machine, Heard: r.servers.agent.Heard, Members: members, Signals: signals, POST: postTime}
 		workflow.On(d, act.SetBIOS{Machine: firmware, POST: postTime}.Do)
+		verifier := func(node string) (act.Verifier, error) { return r.controller(node) }
+		workflow.On(d, act.Enroll{Machine: verifier, POST: postTime}.Do)
 		workflow.On(d, act.Inspect{Netboot: boot, Told: r.state.hasHardware}.Do)
 		workflow.On(d, install.Do)
 		workflow.On(d, wake.Do)

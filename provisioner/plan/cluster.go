@@ -86,7 +86,7 @@ func (m *maker) members(founder string) {
 			m.settle(n, notYet(n, now))
 		case m.planned[On(n.Name, "installed")], !now.Exists, broken && !founds:
 			m.join(n)
-		case m.planned[On(n.Name, "firmware")]:
+		case m.planned[On(n.Name, "firmware")], m.planned[On(n.Name, "verifying")]:
 			m.settle(n, "the host restarts below it")
 		case !now.Ready, n.ControlPlane && !now.EtcdVoter:
 			m.settle(n, notYet(n, now))
@@ -97,12 +97,12 @@ func (m *maker) members(founder string) {
 func (m *maker) settle(n inventory.Node, why string) {
 	m.add(step.Step{
 		ID: On(n.Name, "member"), Host: n.Name, Why: why, Do: step.Settle{For: step.SettleMember},
-		Needs: []step.ID{Born, Network, On(n.Name, "firmware"), On(n.Name, "awake")},
+		Needs: []step.ID{Born, Network, On(n.Name, "firmware"), On(n.Name, "verifying"), On(n.Name, "awake")},
 	})
 }
 
 func (m *maker) join(n inventory.Node) {
-	needs := []step.ID{On(n.Name, "installed"), On(n.Name, "firmware"), On(n.Name, "awake"), Born, Address, Network}
+	needs := []step.ID{On(n.Name, "installed"), On(n.Name, "firmware"), On(n.Name, "verifying"), On(n.Name, "awake"), Born, Address, Network}
 	if n.ControlPlane {
 		needs = append(needs, m.turn(n)...)
 	}

@@ -31,6 +31,7 @@ func (m *maker) host(n inventory.Node) {
 			ID: On(n.Name, "awake"), Host: n.Name, Why: why,
 			Do: step.Wake{Generation: m.want.Generations[n.Name]},
 		})
+	case m.enroll(n, now.BMC, m.alone(n), true) != "":
 	case len(firmware) > 0:
 		m.add(step.Step{
 			ID: On(n.Name, "firmware"), Host: n.Name, Needs: m.alone(n), Why: sentence(firmware, now.BMC),
@@ -54,6 +55,9 @@ func (m *maker) replace(n inventory.Node, now facts.Host, firmware map[string]an
 			Do: step.SetBIOS{Attributes: firmware},
 		})
 		needs = append(needs, On(n.Name, "firmware"))
+	}
+	if id := m.enroll(n, now.BMC, needs, false); id != "" {
+		needs = append(needs, id)
 	}
 	m.add(step.Step{
 		ID: On(n.Name, "installed"), Host: n.Name, Needs: needs, Why: why, Reaches: m.want.Generations[n.Name],

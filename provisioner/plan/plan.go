@@ -20,6 +20,7 @@ type Want struct {
 	Generations map[string]string         // node to the digest of all that determines it
 	Firmware    map[string]map[string]any // node to the BIOS attributes that differ from the wanted ones
 	Objects     string                    // digest of the objects of the cluster
+	Certificate string                    // fingerprint of what firmware must have in db, brought there by us; empty is none
 }
 
 // The cluster's own steps.

@@ -82,7 +82,7 @@ func print(out *strings.Builder, w *world) {
 	case "down":
 		p = plan.Down(w.want.Cluster, w.seen)
 	case "ask":
-		p = plan.Inspect(w.untold, w.seen, w.rec)
+		p = plan.Inspect(w.want.Certificate, w.untold, w.seen, w.rec)
 	}
 	if p.Empty() {
 		fmt.Fprintln(out, "nothing to do")
@@ -128,6 +128,8 @@ func newWorld() *world {
 //	bios NAME KEY=VALUE...             attributes that differ
 //	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), stage, gen (as member), ready, voter, told (yes: its hardware)
 //	untold NAME REQUIREMENT...         what nobody tells of a host
+//	certificate FINGERPRINT            that firmware must have in db
+//	keys NAME KEY=VALUE...             of a host named before: db (a fingerprint), enabled, inforce (yes, no)
 //	cluster KEY=VALUE...               answers, objects, verified (yes: as wanted), vip (address)
 //	record STEP STATUS [REACHES [HOST]]
 func (w *world) line(word string, args []string) error {
@@ -148,6 +150,10 @@ func (w *world) line(word string, args []string) error {
 		for k, v := range pairs(args[1:]) {
 			w.want.Firmware[args[0]][k] = v
 		}
+	case "certificate":
+		w.want.Certificate = args[0]
+	case "keys":
+		w.keys(args[0], pairs(args[1:]))
 	case "host":
 		w.seen.Hosts[args[0]] = hostOf(pairs(args[1:]))
 	case "untold":
@@ -167,6 +173,13 @@ func (w *world) line(word string, args []string) error {
 		return fmt.Errorf("no such word")
 	}
 	return nil
+}
+
+func (w *world) keys(host string, kv map[string]string) {
+	h := w.seen.Hosts[host]
+	h.BMC.Keys = &facts.Keys{Offered: true, Enabled: new(kv["enabled"] == "yes"), DB: []string{kv["db"]}}
+	h.BMC.SecureBoot = new(kv["inforce"] == "yes")
+	w.seen.Hosts[host] = h
 }
 
 func hostOf(kv map[string]string) facts.Host {

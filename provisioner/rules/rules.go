@@ -29,6 +29,7 @@ const (
 const (
 	Identity  = "identity"  // the host is the one that the inventory means
 	Reachable = "reachable" // the management controller answers
+	Verified  = "verified"  // the firmware starts what we boot: it is signed by a key that the firmware has
 	Settings  = "settings"  // the firmware takes the settings that the class wants
 )
 

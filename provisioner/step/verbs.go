@@ -48,6 +48,15 @@ type SetBIOS struct {
 	Restart    bool           `json:"restart"`
 }
 
+// Enroll brings a certificate into the db of the host's firmware, beside those
+// that are there, and switches Secure Boot on. Restart is as in SetBIOS: without
+// it the Install that follows brings it in force, and the machine itself tells
+// so before its disk is touched.
+type Enroll struct {
+	Certificate string `json:"certificate"` // fingerprint, "sha256:<hex>"
+	Restart     bool   `json:"restart"`
+}
+
 // Inspect boots the host from the network into the installer, which tells what
 // the machine is made of and writes nothing; then the host is switched off.
 type Inspect struct{}
@@ -114,6 +123,9 @@ type PowerOff struct{}
 func (SetBIOS) Risk() Risk { return Reboots }
 
 // Risk implements Verb.
+func (Enroll) Risk() Risk { return Reboots }
+
+// Risk implements Verb.
 func (Inspect) Risk() Risk { return Reboots }
 
 // Risk implements Verb.
@@ -145,6 +157,9 @@ func (PowerOff) Risk() Risk { return Reboots }
 
 // Limits implements Verb.
 func (SetBIOS) Limits() Limits { return Limits{25 * time.Minute, 2} }
+
+// Limits implements Verb.
+func (Enroll) Limits() Limits { return Limits{25 * time.Minute, 2} }
 
 // Limits implements Verb.
 func (Inspect) Limits() Limits { return Limits{140 * time.Minute, 2} }
