@@ -74,7 +74,7 @@ require (
 	github.com/bmc-toolbox/bmclib/v2 v2.3.5 // power control of management controllers
 	github.com/bougou/go-ipmi v0.9.1 // an IPMI controller that knows cipher suite 17, against which our client is tested
 	github.com/diskfs/go-diskfs v1.9.4 // reads the disks of the lab's machines, FAT and GPT, without mounting them
-	github.com/go-logr/logr v1.4.4 // bmclib wants its logger
+	github.com/go-logr/logr v1.4.4 // bmclib and client-go want a logger
 	github.com/goccy/go-yaml v1.19.2 // strict YAML with line and column for every problem of an inventory
 	github.com/google/go-cmp v0.7.0 // differences that a person can read, in tests
 	github.com/google/go-containerregistry v0.22.1 // OCI images written by their specification

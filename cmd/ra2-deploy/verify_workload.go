@@ -27,6 +27,7 @@ type workloadFlags struct {
 	rows    string
 	all     bool
 	output  *format
+	disturb disturbFlags
 }
 
 func verifyWorkloadCommand() *cobra.Command {
@@ -55,6 +56,7 @@ Exit status 3 says that a row that binds fails.`,
 	flags.StringVar(&f.rows, "rows", "ra2.app.*", "only these rows, like ra2.app.04?")
 	flags.BoolVar(&f.all, "all", false, "tell of every row and finding, also those that pass")
 	f.output = addFormat(cmd)
+	f.disturb.add(cmd)
 	return cmd
 }
 
@@ -62,10 +64,22 @@ func (f *workloadFlags) run(cmd *cobra.Command, arg string) error {
 	if _, err := path.Match(f.rows, ""); err != nil {
 		return usage{fmt.Errorf("--rows %s: %w", f.rows, err)}
 	}
-	what, w, err := f.read(cmd.Context(), arg)
+	if err := f.disturb.check(); err != nil {
+		return err
+	}
+	what, w, client, err := f.read(cmd.Context(), arg)
 	if err != nil {
 		return err
 	}
+	if f.disturb.kinds != nil {
+		if client == nil {
+			return usage{fmt.Errorf("--disturb: %s doesn't run; name a namespace", what)}
+		}
+		if w.Runs, err = f.disturb.run(cmd, client, namespaceOf(arg)); err != nil {
+			return err
+		}
+	}
+	w.Stateless = f.disturb.stateless
 	catalogue, err := ra2.Load()
 	if err != nil {
 		return err
@@ -100,20 +114,23 @@ func (f *workloadFlags) tell(cmd *cobra.Command, doc report.Workload) error {
 	} else if _, err := fmt.Fprint(cmd.OutOrStdout(), doc.Text(f.all)); err != nil {
 		return err
 	}
-	if doc.Against > 0 {
-		return unfit{fmt.Errorf("%s doesn't conform, because of %s", doc.Workload, report.Count(doc.Against, "row"))}
+	if doc.Against == 0 {
+		return nil
 	}
-	return nil
+	n := nonconformant{failed: doc.Against}
+	for _, r := range doc.Rows {
+		if r.Stands() && r.Verdict == conform.Unknown {
+			n.unknown++
+		}
+	}
+	return n
 }
-
-// unfit says that what was verified doesn't conform.
-type unfit struct{ error }
 
 // label is the name of a namespace (RFC 1123).
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 // read gets the workload that an argument names, and says what it is.
-func (f *workloadFlags) read(ctx context.Context, arg string) (string, app.Workload, error) {
+func (f *workloadFlags) read(ctx context.Context, arg string) (string, app.Workload, *workload.Client, error) {
 	w := app.Workload{Time: time.Now().UTC()}
 	version := f.chart.Version
 	if version == "" {
@@ -121,7 +138,7 @@ func (f *workloadFlags) read(ctx context.Context, arg string) (string, app.Workl
 	}
 	var err error
 	if w.Version, err = app.ParseVersion(version); err != nil {
-		return "", w, usage{fmt.Errorf("--kube-version: %w", err)}
+		return "", w, nil, usage{fmt.Errorf("--kube-version: %w", err)}
 	}
 	_, missing := os.Stat(arg)
 	options := f.chart
@@ -129,44 +146,46 @@ func (f *workloadFlags) read(ctx context.Context, arg string) (string, app.Workl
 	switch {
 	case missing == nil && !workload.IsChart(arg):
 		w.Objects, err = workload.Read(arg)
-		return "manifests " + arg, w, err
+		return "manifests " + arg, w, nil, err
 	case missing == nil, strings.HasPrefix(arg, "oci://"):
 		var c app.Chart
 		if c, w.Objects, err = workload.Render(ctx, arg, options); err != nil {
-			return "", w, err
+			return "", w, nil, err
 		}
 		w.Chart = &c
-		return fmt.Sprintf("chart %s %s (%s)", c.Name, c.Version, arg), w, nil
+		return fmt.Sprintf("chart %s %s (%s)", c.Name, c.Version, arg), w, nil, nil
 	}
-	if name := strings.TrimPrefix(arg, "namespace/"); label.MatchString(name) {
+	if name := namespaceOf(arg); label.MatchString(name) {
 		return f.live(ctx, name)
 	}
-	return "", w, usage{fmt.Errorf("%s is no folder or file that is there, no address like oci://registry/chart:version, and no name of a namespace: %w", arg, missing)}
+	return "", w, nil, usage{fmt.Errorf("%s is no folder or file that is there, no address like oci://registry/chart:version, and no name of a namespace: %w", arg, missing)}
 }
 
+func namespaceOf(arg string) string { return strings.TrimPrefix(arg, "namespace/") }
+
 // live gets a namespace as it runs.
-func (f *workloadFlags) live(ctx context.Context, name string) (string, app.Workload, error) {
+func (f *workloadFlags) live(ctx context.Context, name string) (string, app.Workload, *workload.Client, error) {
 	what := "namespace " + name
 	config, err := verify.Config(f.cluster)
 	if err != nil {
-		return what, app.Workload{}, err
+		return what, app.Workload{}, nil, err
 	}
 	client, err := workload.New(config)
 	if err != nil {
-		return what, app.Workload{}, err
+		return what, app.Workload{}, nil, err
 	}
 	version := f.chart.Version
 	if version == "" {
 		if version, err = client.Version(ctx); err != nil {
-			return what, app.Workload{}, err
+			return what, app.Workload{}, nil, err
 		}
 	}
 	w, err := client.Live(ctx, name)
 	if err != nil {
-		return what, w, err
+		return what, w, nil, err
 	}
 	if w.Version, err = app.ParseVersion(version); err != nil {
-		return what, w, usage{fmt.Errorf("--kube-version: %w", err)}
+		return what, w, nil, usage{fmt.Errorf("--kube-version: %w", err)}
 	}
-	return what + " (" + w.State() + ")", w, nil
+	return what + " (" + w.State() + ")", w, client, nil
 }

@@ -61,7 +61,7 @@ func apiServer(t *testing.T) *rest.Config {
 		"--listen-peer-urls=http://"+peer, "--initial-advertise-peer-urls=http://"+peer, "--initial-cluster=default=http://"+peer)
 	start(t, filepath.Join(bin, "kube-apiserver"), "--etcd-servers=http://"+etcd, "--cert-dir="+dir, "--secure-port="+strings.TrimPrefix(api, "127.0.0.1:"),
 		"--bind-address=127.0.0.1", "--token-auth-file="+filepath.Join(dir, "tokens.csv"), "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-		"--disable-admission-plugins=ServiceAccount", // there is no controller that makes the account
+		"--allow-privileged", "--disable-admission-plugins=ServiceAccount", // there is no controller that makes the account
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+filepath.Join(dir, "sa.key"), "--service-account-signing-key-file="+filepath.Join(dir, "sa.key"))
 	config := &rest.Config{Host: "https://" + api, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
 	ready(t, config)

@@ -1,0 +1,220 @@
+package workload
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Image holds ra2-disturb. Nodes that ra2-deploy installed have it; elsewhere it
+// has to be in a registry that the nodes reach.
+const Image = "ra2-deploy.io/probe:v1"
+
+// ours marks what is made for a disturbance, so that what a run that was cut short
+// has left can be found.
+const ours = "ra2-deploy.io/disturb"
+
+const (
+	startTime = 2 * time.Minute // that a pod of ours may take until it tells that it began
+	endTime   = time.Minute     // that it may take to undo
+	graceful  = 20              // seconds that the kubelet leaves it for that
+)
+
+// tool is ra2-disturb on a node, while it disturbs one pod.
+type tool struct {
+	c     *Client
+	pod   *corev1.Pod
+	lines *bufio.Scanner
+	log   io.Closer
+}
+
+// line is what ra2-disturb prints (images/guest/disturb).
+type line struct {
+	Event string `json:"event"`
+	What  string `json:"what"`
+}
+
+// lacks is a disturbance that can't be made.
+type lacks struct{ error }
+
+// home makes the namespace that pods of ours are in, which may be privileged there.
+func (c *Client) home(ctx context.Context) (string, error) {
+	made, err := c.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "ra2-disturb-", Labels: map[string]string{ours: "", "pod-security.kubernetes.io/enforce": "privileged"},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("make a namespace for the disturbing pods: %w", err)
+	}
+	return made.Name, nil
+}
+
+// launch starts ra2-disturb beside a pod, and returns when it has begun.
+func (c *Client) launch(ctx context.Context, home, image string, target *corev1.Pod, longest time.Duration, args ...string) (t *tool, what string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	pod, err := c.create(ctx, disturber(home, image, target, longest, args))
+	if err != nil {
+		return nil, "", lacks{fmt.Errorf("start ra2-disturb on %s: %w", target.Spec.NodeName, err)}
+	}
+	t = &tool{c: c, pod: pod}
+	first, err := t.begun(ctx)
+	if err == nil && first.Event == "began" {
+		return t, first.What, nil
+	}
+	_, undone := t.end(ctx)
+	switch {
+	case err != nil:
+		err = lacks{fmt.Errorf("ra2-disturb on %s: %w", target.Spec.NodeName, err)}
+	case first.Event == "lacks":
+		return nil, "", lacks{errors.New(first.What)}
+	default:
+		err = fmt.Errorf("ra2-disturb on %s: %s", target.Spec.NodeName, first.What)
+	}
+	return nil, "", errors.Join(err, undone)
+}
+
+// create makes a pod in a new namespace, whose account is there a moment later.
+func (c *Client) create(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
+	for {
+		made, err := c.kube.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+		if err == nil || !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "serviceaccount") {
+			return made, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// begun waits for the first line.
+func (t *tool) begun(ctx context.Context) (line, error) {
+	running := func(p *corev1.Pod) bool {
+		return p.Status.Phase == corev1.PodRunning || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+	}
+	if err := t.c.until(ctx, t.pod, "runs", running); err != nil {
+		return line{}, err
+	}
+	// The log is followed for as long as the disturbance lasts.
+	log, err := t.c.kube.CoreV1().Pods(t.pod.Namespace).GetLogs(t.pod.Name, &corev1.PodLogOptions{Follow: true}).Stream(context.WithoutCancel(ctx))
+	if err != nil {
+		return line{}, fmt.Errorf("read its log: %w", err)
+	}
+	t.log, t.lines = log, bufio.NewScanner(log)
+	return t.next(ctx)
+}
+
+// next returns the next line, or gives up when ctx ends.
+func (t *tool) next(ctx context.Context) (line, error) {
+	stop := context.AfterFunc(ctx, func() { t.log.Close() })
+	defer stop()
+	var l line
+	if !t.lines.Scan() {
+		return l, errors.Join(errors.New("its log ended"), t.lines.Err(), context.Cause(ctx))
+	}
+	if err := json.Unmarshal(t.lines.Bytes(), &l); err != nil {
+		return l, fmt.Errorf("it says %.200s, which isn't ra2-disturb's", t.lines.Text())
+	}
+	return l, nil
+}
+
+// end tells it to undo what it did and waits until it says so; then it is removed.
+// It works on when ctx is over: what was done has to be undone.
+func (t *tool) end(ctx context.Context) (what string, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	grace := int64(graceful)
+	pods := t.c.kube.CoreV1().Pods(t.pod.Namespace)
+	err = pods.Delete(ctx, t.pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &grace})
+	if apierrors.IsNotFound(err) {
+		err = nil
+	}
+	if t.lines == nil { // it has begun with nothing
+		return "", err
+	}
+	defer t.log.Close()
+	l, lost := t.next(ctx)
+	if lost != nil || l.Event != "ended" {
+		return "", errors.Join(err, fmt.Errorf("ra2-disturb on %s didn't tell that it undid what it did (%s %w); it does so by itself at its end, and a new pod in place of the disturbed one has none of it", t.pod.Spec.NodeName, l.What, lost))
+	}
+	return l.What, err
+}
+
+// disturber is the pod that runs ra2-disturb on the node of another.
+func disturber(home, image string, target *corev1.Pod, longest time.Duration, args []string) *corev1.Pod {
+	yes, no, grace, root := true, false, int64(graceful), int64(0)
+	seconds := int64((longest + startTime + endTime).Seconds())
+	command := append([]string{"/ra2-disturb", "-pod", string(target.UID), "-container", containerID(target), "-for", longest.String(), "-cgroups", "/host/cgroup", "-scratch", "/scratch"}, args...)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "ra2-disturb-", Namespace: home, Labels: map[string]string{ours: ""}},
+		Spec: corev1.PodSpec{
+			NodeName: target.Spec.NodeName, RestartPolicy: corev1.RestartPolicyNever, HostPID: true, HostNetwork: true,
+			AutomountServiceAccountToken: &no, EnableServiceLinks: &no, TerminationGracePeriodSeconds: &grace, ActiveDeadlineSeconds: &seconds,
+			Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
+			Containers: []corev1.Container{{
+				Name: "disturb", Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: command,
+				SecurityContext: &corev1.SecurityContext{Privileged: &yes, RunAsUser: &root},
+				VolumeMounts:    []corev1.VolumeMount{{Name: "cgroup", MountPath: "/host/cgroup"}, {Name: "scratch", MountPath: "/scratch"}},
+			}},
+			Volumes: []corev1.Volume{
+				{Name: "cgroup", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/sys/fs/cgroup"}}},
+				{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			},
+		},
+	}
+}
+
+// containerID returns the id of the first container of a pod without its
+// runtime's name.
+func containerID(p *corev1.Pod) string {
+	for _, c := range p.Status.ContainerStatuses {
+		if _, id, ok := strings.Cut(c.ContainerID, "://"); ok && c.Name == p.Spec.Containers[0].Name {
+			return id
+		}
+	}
+	return ""
+}
+
+// leftovers removes what a run that was cut short has left: namespaces with pods
+// of ours, and cordons.
+func (c *Client) leftovers(ctx context.Context) error {
+	list, err := c.kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: ours})
+	if err != nil {
+		return fmt.Errorf("look for what an earlier run left: %w", err)
+	}
+	var errs []error
+	for _, n := range list.Items {
+		errs = append(errs, c.removeHome(ctx, n.Name))
+	}
+	nodes, err := c.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return errors.Join(append(errs, fmt.Errorf("look for nodes that an earlier run cordoned: %w", err))...)
+	}
+	for _, n := range nodes.Items {
+		if _, cordoned := n.Annotations[ours]; cordoned {
+			errs = append(errs, c.cordon(ctx, n.Name, false))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeHome deletes a namespace of ours with all in it.
+func (c *Client) removeHome(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
+	defer cancel()
+	err := c.kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("remove the namespace %s of ours: %w; remove it by hand: kubectl delete namespace %s", name, err, name)
+	}
+	return nil
+}
