@@ -176,16 +176,25 @@ func measure(parts disk.Parts, m *Manifest) error {
 }
 
 // compress writes the disk through both digests and zstd in one pass; the raw
-// disk never lies on this host.
+// disk never lies on this host. Each partition ends a frame (RFC 8878, 3: frames
+// follow each other), so that its part of the download is known.
 func compress(name string, parts disk.Parts, m *Manifest) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	packed, raw := sha256.New(), sha256.New()
-	z, err := zstd.NewWriter(io.MultiWriter(f, packed), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	packed, raw, sizes := sha256.New(), sha256.New(), new(tally)
+	out := io.MultiWriter(f, packed, sizes)
+	z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedDefault))
 	if err != nil {
+		return err
+	}
+	m.PartPacked = map[string]int64{}
+	parts.Wrote = func(name string) error {
+		err := z.Close()
+		m.PartPacked[name] = sizes.since()
+		z.Reset(out)
 		return err
 	}
 	if m.RawBytes, err = disk.Write(io.MultiWriter(z, raw), parts); err != nil {
@@ -205,6 +214,21 @@ func compress(name string, parts disk.Parts, m *Manifest) error {
 	m.CompressedBytes = info.Size()
 	m.Digest, m.CompressedDigest = hex.EncodeToString(raw.Sum(nil)), hex.EncodeToString(packed.Sum(nil))
 	return f.Close()
+}
+
+// tally counts what was written since it was asked last.
+type tally struct{ n, last int64 }
+
+// Write implements io.Writer.
+func (t *tally) Write(p []byte) (int, error) {
+	t.n += int64(len(p))
+	return len(p), nil
+}
+
+func (t *tally) since() int64 {
+	n := t.n - t.last
+	t.last = t.n
+	return n
 }
 
 // publish moves the finished image to its place, last of all the note that

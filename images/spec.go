@@ -56,8 +56,9 @@ type Manifest struct {
 	Parts     map[string]string `json:"parts"`     // name of a partition to the sha256 of its content, in hex
 	PartBytes map[string]int64  `json:"partBytes"` // name of a partition to the size of its content
 
-	Units   map[string]string `json:"units"`   // name of a unit to UnitEnabled or UnitMasked; others are not listed
-	Sysctls map[string]string `json:"sysctls"` // kernel setting to the value that the system sets at its start
+	Units      map[string]string `json:"units"`      // name of a unit to UnitEnabled or UnitMasked; others are not listed
+	Sysctls    map[string]string `json:"sysctls"`    // kernel setting to the value that the system sets at its start
+	PartPacked map[string]int64  `json:"partPacked"` // name of a partition to what it takes of image.raw.zst, in bytes
 
 	RootHash   string `json:"rootHash"`   // dm-verity root hash of the root partition, hex
 	KernelLine string `json:"kernelLine"` // that starts it, see the function KernelLine

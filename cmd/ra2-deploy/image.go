@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -139,6 +141,7 @@ func (o imageBuild) print(cmd *cobra.Command, done images.Checked, signed string
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "image sha256:%s\n  %s, kernel %s, Kubernetes %s; of bundle %s\n  %d MB, %d MB to send; in %s, after %s\n", m.Digest, m.Distribution,
 		m.KernelRelease, orNone(m.KubernetesVersion), m.Bundle, m.RawBytes/1e6, m.CompressedBytes/1e6, m.Dir, took.Round(time.Second))
+	fmt.Fprintln(cmd.OutOrStdout(), "  to send:", partSizes(m))
 	if signed != "" {
 		fmt.Fprintf(cmd.OutOrStdout(), "  signed by %s\n  boots from the network as %s\n", m.SignedBy, signed)
 	}
@@ -149,6 +152,16 @@ func (o imageBuild) print(cmd *cobra.Command, done images.Checked, signed string
 		fmt.Fprintln(cmd.OutOrStdout(), "  built again from nothing: the same bytes")
 	}
 	return nil
+}
+
+// partSizes tells what each partition takes of the download; container images
+// are on the data partition.
+func partSizes(m images.Manifest) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(m.PartPacked)) {
+		words = append(words, fmt.Sprintf("%s %.1f MB", name, float64(m.PartPacked[name])/1e6))
+	}
+	return strings.Join(words, ", ")
 }
 
 func orNone(s string) string {

@@ -32,6 +32,8 @@ type Parts struct {
 	Verity   string // hash tree of Root, see Verity
 	RootHash string // of the tree, hex
 	Data     string // ext4; last, so that the installer can grow it
+
+	Wrote func(name string) error // hears when a partition was written; may be nil
 }
 
 type part struct {
@@ -64,6 +66,12 @@ func Write(w io.Writer, p Parts) (int64, error) {
 		out.zeros(int64(part.First)*Sector - out.n)
 		if err := out.file(part); err != nil {
 			return 0, fmt.Errorf("write disk: partition %s: %w", part.Name, err)
+		}
+		if p.Wrote == nil || out.err != nil {
+			continue
+		}
+		if err := p.Wrote(part.Name); err != nil {
+			return 0, fmt.Errorf("write disk: after partition %s: %w", part.Name, err)
 		}
 	}
 	out.zeros(int64(sectors)*Sector - int64(len(tail)) - out.n)
