@@ -32,6 +32,7 @@ const (
 	PathReport           = wire.PathReport
 	PathImage            = wire.PathImage
 	PathBoot             = wire.PathBoot
+	ConditionRootCorrupt = wire.ConditionRootCorrupt
 	StageInstaller       = wire.StageInstaller
 	StageNode            = wire.StageNode
 	StatusStarted        = wire.StatusStarted

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
 )
@@ -86,6 +87,9 @@ func member(n corev1.Node) facts.Member {
 		NotReady:     "the kubelet hasn't told whether it is ready",
 	}
 	for _, cond := range n.Status.Conditions {
+		if cond.Type == wire.ConditionRootCorrupt && cond.Status == corev1.ConditionTrue {
+			m.Corrupt = cond.Message
+		}
 		if cond.Type != corev1.NodeReady {
 			continue
 		}

@@ -145,6 +145,7 @@ type Member struct {
 	EtcdVoter    bool   `json:"etcdVoter"` // started, not a learner, healthy
 	Zone         string `json:"zone,omitempty"`
 	NotReady     string `json:"notReady,omitempty"` // the kubelet's own words
+	Corrupt      string `json:"corrupt,omitempty"`  // which block of its root is wrong, as the node itself said; empty when it said nothing
 }
 
 // Cluster is the cluster as its APIs tell.

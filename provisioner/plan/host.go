@@ -93,8 +93,8 @@ func (m *maker) lookInstalled(n inventory.Node, now facts.Host) (view, string) {
 	switch {
 	case last.Status.Open() || last.Status == step.Failed || last.Status == step.Held:
 		return differs, "an earlier run stopped in the middle of writing it"
-	case !now.Agent.Heard.IsZero() && now.Agent.Root != nil && now.Agent.Root.Verity == facts.RootCorrupt:
-		return differs, "its root partition doesn't hold what was written: " + now.Agent.Root.Why
+	case corrupt(now) != "":
+		return differs, "its root partition doesn't hold what was written: " + corrupt(now)
 	case !now.Agent.Heard.IsZero() && now.Agent.Generation == want && now.Agent.Stage == stageNode:
 		return holds, ""
 	case now.Member.Exists && now.Member.Generation == Short(want) && (now.Member.Ready || now.BMC.Power == "On"):
@@ -107,6 +107,18 @@ func (m *maker) lookInstalled(n inventory.Node, now facts.Host) (view, string) {
 		return differs, fmt.Sprintf("it was given generation %s and should run %s", Short(last.Reaches), Short(want))
 	}
 	return differs, "nothing says that it runs the image"
+}
+
+// corrupt returns which block of its root a host says is wrong, by its agent or
+// on its Node object; empty when it said nothing.
+func corrupt(now facts.Host) string {
+	if root := now.Agent.Root; !now.Agent.Heard.IsZero() && root != nil {
+		if root.Verity != facts.RootCorrupt {
+			return "" // a node that is written anew has another object soon
+		}
+		return root.Why
+	}
+	return now.Member.Corrupt
 }
 
 // stageNode is agent.StageNode; the plan doesn't import tools.

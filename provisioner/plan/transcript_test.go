@@ -126,7 +126,7 @@ func newWorld() *world {
 //	node NAME ROLE GENERATION          role is cp or worker
 //	vip ADDRESS...                     wanted addresses
 //	bios NAME KEY=VALUE...             attributes that differ
-//	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), stage, gen (as member), ready, voter, told (yes: its hardware)
+//	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), stage, gen (as member), corrupt (yes: its Node object says so), ready, voter, told (yes: its hardware)
 //	untold NAME REQUIREMENT...         what nobody tells of a host
 //	certificate FINGERPRINT            that firmware must have in db
 //	keys NAME KEY=VALUE...             of a host named before: db (a fingerprint), enabled, inforce (yes, no)
@@ -199,6 +199,9 @@ func hostOf(kv map[string]string) facts.Host {
 	if g := kv["gen"]; g != "" {
 		h.Member = facts.Member{
 			Known: true, Exists: true, Generation: g, Ready: kv["ready"] != "no", EtcdVoter: kv["voter"] != "no",
+		}
+		if kv["corrupt"] == "yes" {
+			h.Member.Corrupt = "data block 7 is corrupted"
 		}
 	}
 	return h

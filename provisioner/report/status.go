@@ -30,6 +30,9 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 		if h.BMC.Err != "" {
 			fmt.Fprintf(&b, "  the controller: %s\n", strings.ReplaceAll(strings.TrimPrefix(h.BMC.Err, n.Name+": BMC: "), "\n", "\n    "))
 		}
+		if h.Member.Corrupt != "" {
+			fmt.Fprintf(&b, "  its root partition doesn't hold what was written: %s; next: ra2-deploy up, which installs it again\n", h.Member.Corrupt)
+		}
 		if h.Member.NotReady != "" {
 			fmt.Fprintf(&b, "  the kubelet: %s\n", h.Member.NotReady)
 		}

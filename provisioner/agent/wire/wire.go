@@ -25,6 +25,10 @@ const (
 	StageNode      = "node"      // service of the installed system
 )
 
+// ConditionRootCorrupt is the condition of a Node object whose status is True
+// when the node's kernel read a block of the root that isn't what the image had.
+const ConditionRootCorrupt = "ra2-deploy.io/RootCorrupt"
+
 // Claim is what a network-booted host says first.
 type Claim struct {
 	Node   string    `json:"node"`   // from the kernel line

@@ -39,10 +39,11 @@ type Watch struct {
 	Config agent.NodeConfig
 	Word   func(context.Context, agent.Hello) (agent.Word, error)
 	Say    func(string, ...any)
-	Look   func() (corrupt bool, err error) // asks device mapper
-	Found  func() string                    // the kernel's words about the wrong block
-	Read   func(context.Context) error      // reads the whole root
-	Halt   func(why string) error           // takes the node out of its cluster's work
+	Look   func() (corrupt bool, err error)    // asks device mapper
+	Found  func() string                       // the kernel's words about the wrong block
+	Read   func(context.Context) error         // reads the whole root
+	Tell   func(context.Context, string) error // tells the cluster why
+	Halt   func(why string) error              // takes the node out of its cluster's work
 }
 
 // Run is the watch with the real system around it. Where nothing verifies the
@@ -65,6 +66,9 @@ func Run(ctx context.Context, say func(string, ...any)) error {
 		return err
 	}
 	w := &Watch{Config: config, Word: client.Word, Say: say, Look: verity.Corrupt, Found: verity.Found, Read: readRoot, Halt: halt}
+	w.Tell = func(ctx context.Context, why string) error {
+		return installed("/").condition(ctx, config.Node, why, time.Now())
+	}
 	return w.Run(ctx)
 }
 
@@ -108,6 +112,9 @@ func (w *Watch) readAll(ctx context.Context) {
 func (w *Watch) found(ctx context.Context, why string) error {
 	w.Say("CORRUPT: the root partition doesn't hold what was written: %s", why)
 	w.Say("next: this node's kubelet is stopped; ra2-deploy up installs this host again")
+	if err := w.Tell(ctx, why); err != nil && !errors.Is(err, os.ErrNotExist) { // one that is no member yet has no files
+		w.Say("tell the cluster: %v", err)
+	}
 	if err := w.Halt(why); err != nil {
 		w.Say("stop the kubelet: %v", err)
 	}

@@ -30,6 +30,7 @@ func TestWrongBlock(t *testing.T) {
 			Look:   func() (bool, error) { return bad.Load(), nil },
 			Found:  func() string { return "data block 7 is corrupted" },
 			Read:   func(context.Context) error { bad.Store(true); return errors.New("input/output error") },
+			Tell:   func(context.Context, string) error { return errors.New("the cluster is gone") },
 			Halt:   func(why string) error { halted = append(halted, why); return nil },
 			Word: func(_ context.Context, h agent.Hello) (agent.Word, error) {
 				if time.Now().Before(listens) {
