@@ -54,6 +54,7 @@ func tools(task string) []tool {
 		{look: "udhcpc", deb: "udhcpc", why: "is a DHCP client in the netboot tests"},
 		{look: "dhclient", deb: "isc-dhcp-client", why: "is a DHCP client in the netboot tests"},
 		{look: "sgdisk", deb: "gdisk", why: "reads our partition tables"},
+		{look: "veritysetup", deb: "cryptsetup-bin", why: "verifies our hash trees of the root, and makes those that we read"},
 		{look: "cpio", deb: "cpio", why: "reads our initrds"},
 		{look: "minisign", deb: "minisign", why: "checks our signatures of bundles, and makes some for us to check"},
 		{look: "curl", deb: "curl", why: "fetches by TFTP and HTTP"},
