@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -66,6 +67,9 @@ type ContentOptions struct {
 // that is bad in any part is refused: it would be found bad later, by a node.
 func OpenContent(ctx context.Context, c inventory.Cluster, o ContentOptions) (*Content, error) {
 	b, err := bundle.Find(ctx, o.Bundle, o.Cache, o.Key, o.Progress)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, bundle.ErrNone) {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,5 +7,6 @@
 // is one piece of work of a plan, a verb is its kind; a record is what must be
 // remembered between runs. One look, plan and run is a turn. The generation is
 // the digest of all that determines a node; the image is one disposable
-// operating system, by digest.
+// operating system, by digest. A mirror serves a bundle: as a registry that
+// stands for others, and as repositories of packages.
 package provisioner
