@@ -17,8 +17,13 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/oci"
 )
 
-// onlyInBundle is an image of a registry that the lab can't reach and no node has.
-const onlyInBundle = "registry.k8s.io/ra2/only-in-the-bundle:v1"
+// Images of a registry that the lab can't reach; no node has them. The first two
+// are in the bundle.
+const (
+	onlyInBundle = "registry.k8s.io/ra2/only-in-the-bundle:v1"
+	damagedImage = "registry.k8s.io/ra2/damaged:v1"
+	nowhere      = "registry.k8s.io/ra2/nowhere:v1"
+)
 
 // TestMirror runs a pod whose image is in a served bundle and nowhere else, by its
 // upstream name; without the bundle the node is as good as ever, and asks the
@@ -36,7 +41,7 @@ func TestMirror(t *testing.T) {
 	b.part("without", (*bench).podWithout)
 }
 
-// newBundle makes a bundle with one image.
+// newBundle makes a bundle with two images.
 func (b *bench) newBundle() string {
 	b.Helper()
 	top := filepath.Dir(b.dir)
@@ -46,18 +51,21 @@ func (b *bench) newBundle() string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	content, err := oci.Image{Name: onlyInBundle, Files: map[string]string{"/pause": program}, Entrypoint: []string{"/pause"}}.Build()
-	if err != nil {
-		b.Fatal(err)
-	}
 	w, err := bundle.Create(dir)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer w.Close()
-	item := bundle.Item{Kind: bundle.Image, Name: onlyInBundle, Version: "v1", Arch: "amd64", Source: "oci:" + onlyInBundle}
-	if _, err := w.AddImage(item, content); err != nil {
-		b.Fatal(err)
+	for name, files := range map[string]map[string]string{
+		onlyInBundle: {"/pause": program}, damagedImage: {"/pause": program, "/other": program}, // two layers that differ
+	} {
+		content, err := oci.Image{Name: name, Files: files, Entrypoint: []string{"/pause"}}.Build()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.AddImage(bundle.Item{Kind: bundle.Image, Name: name, Version: "v1", Arch: "amd64", Source: "oci:" + name}, content); err != nil {
+			b.Fatal(err)
+		}
 	}
 	if _, err := w.Commit(nil); err != nil {
 		b.Fatal(err)
@@ -67,8 +75,8 @@ func (b *bench) newBundle() string {
 
 // podFromBundle wants a pod to run while the bundle is served, and to be counted.
 func (b *bench) podFromBundle(dir string) {
-	server := b.startInside("bundle", "serve", dir, b.inventory())
-	b.pod("from-bundle")
+	server := b.serves(dir)
+	b.pod("from-bundle", onlyInBundle)
 	b.until("the pod to run", 2*time.Minute, func() (bool, string) {
 		s := b.podStatus("from-bundle")
 		return s.Phase == "Running", s.String()
@@ -80,15 +88,30 @@ func (b *bench) podFromBundle(dir string) {
 	}
 }
 
-// podOfDamaged flips a byte of the image's layer: no node gets it, and the server
-// says which it is. The image that the node has is taken away first.
+// serves starts to serve the bundle, and waits until a client that trusts the
+// site's certificate is answered.
+func (b *bench) serves(dir string) *command {
+	b.Helper()
+	server := b.startInside("bundle", "serve", dir, b.inventory())
+	b.until("the bundle to be served", time.Minute, func() (bool, string) {
+		status, text := ask(client(b.lab, b.trusts()), http.MethodGet, "https://10.17.0.1:8444/v2/", "", nil)
+		return status == http.StatusOK, text
+	})
+	return server
+}
+
+// podOfDamaged flips a byte of a layer while the bundle is served: no node gets
+// it, and the server says which it is.
 func (b *bench) podOfDamaged(dir string) {
-	b.must(b.start("nsenter", "--target", fmt.Sprint(b.pid1(host)), "--all", "ctr", "--namespace", "k8s.io", "images", "rm", "--sync", onlyInBundle).wait())
 	opened, err := bundle.Open(dir)
 	if err != nil {
 		b.Fatal(err)
 	}
-	image, err := opened.Image(opened.Kind(bundle.Image)[0])
+	item, err := opened.Find(bundle.Image, damagedImage)
+	if err != nil {
+		b.Fatal(err)
+	}
+	image, err := opened.Image(item)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -96,13 +119,9 @@ func (b *bench) podOfDamaged(dir string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := b.startInside("bundle", "serve", dir, b.inventory())
-	b.until("the bundle to be served", time.Minute, func() (bool, string) {
-		status, text := ask(client(b.lab, b.trusts()), http.MethodGet, "https://10.17.0.1:8444/v2/", "", nil)
-		return status == http.StatusOK, text
-	})
+	server := b.serves(dir)
 	b.flipByte(filepath.Join(dir, "blobs", "sha256", m.Layers[0].Digest.Hex), m.Layers[0].Size/2)
-	b.pod("damaged")
+	b.pod("damaged", damagedImage)
 	b.until("the pod to have no image", 2*time.Minute, func() (bool, string) {
 		s := b.podStatus("damaged")
 		return strings.Contains(s.waits(), "Pull"), s.String()
@@ -111,14 +130,14 @@ func (b *bench) podOfDamaged(dir string) {
 		b.Errorf("a pod runs from a damaged image: %s", s)
 	}
 	_ = server.Process.Signal(os.Interrupt)
-	if r := b.must(server.wait()); !strings.Contains(r.err, "is damaged") || !strings.Contains(r.err, onlyInBundle) {
+	if r := b.must(server.wait()); !strings.Contains(r.err, "is damaged") || !strings.Contains(r.err, damagedImage) {
 		b.Errorf("the server doesn't name what is damaged\n%s", r)
 	}
 }
 
 // podWithout wants that a node without the mirror asks the registry itself, soon.
 func (b *bench) podWithout() {
-	b.pod("without")
+	b.pod("without", nowhere)
 	b.until("the pull to fail at the registry itself", time.Minute, func() (bool, string) {
 		s := b.podStatus("without")
 		return strings.Contains(s.waits(), "Pull") && strings.Contains(s.String(), "registry.k8s.io/v2/"), s.String()
@@ -162,11 +181,11 @@ func (b *bench) flipByte(path string, at int64) {
 	}
 }
 
-// pod makes a pod of the image. The cluster makes its first service account
+// pod makes a pod of an image. The cluster makes its first service account
 // some seconds after it was formed.
-func (b *bench) pod(name string) {
+func (b *bench) pod(name, image string) {
 	b.Helper()
-	body := fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q},"spec":{"containers":[{"name":"main","image":%q}],"terminationGracePeriodSeconds":0}}`, name, onlyInBundle)
+	body := fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q},"spec":{"containers":[{"name":"main","image":%q}],"terminationGracePeriodSeconds":0}}`, name, image)
 	b.until("the pod "+name+" to be accepted", time.Minute, func() (bool, string) {
 		status, text := ask(b.kube().Client, http.MethodPost, "https://10.17.0.10:6443/api/v1/namespaces/default/pods", body, func(r *http.Request) {
 			r.Header.Set("Content-Type", "application/json")

@@ -19,11 +19,13 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 )
 
-// The ways in which a host gets files, both measured: kernel and initrd by
-// plain HTTP, since firmware knows no more; the image by TLS with the pinned key.
+// The ways in which a host gets files, all measured: kernel and initrd by plain
+// HTTP, since firmware knows no more; the image by TLS with the pinned key; what a
+// bundle holds by TLS as well.
 const (
-	plain = "plain HTTP (netboot: kernel, initrd)"
-	overT = "TLS 1.3 (agent API: the image)"
+	plain  = "plain HTTP (netboot: kernel, initrd)"
+	image  = "TLS 1.3 (agent API: the image)"
+	layers = "TLS 1.3 (mirror: content of a bundle)"
 )
 
 // benchServe sends one file to many clients at once, by ra2-deploy's own
@@ -48,7 +50,7 @@ func benchServe(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Printf("%d clients get %s (%.0f MB) at once over loopback, %d rounds, median:\n", *clients, *file, float64(info.Size())/1e6, *rounds)
-	for _, mode := range []string{plain, overT} {
+	for _, mode := range []string{plain, image, layers} {
 		if err := compare(ctx, mode, *file, load{*clients, info.Size()}, *rounds); err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func nginxIn(ctx context.Context, dir, mode, file string) (server, error) {
 		return server{}, err
 	}
 	scheme, ssl := "http", ""
-	if mode == overT {
+	if mode != plain {
 		scheme, ssl = "https", " ssl"
 	}
 	if err := selfSigned(filepath.Join(dir, "tls.pem")); err != nil {

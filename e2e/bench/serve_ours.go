@@ -3,20 +3,25 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/mirror"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/netboot"
 )
@@ -68,11 +73,8 @@ func serveFile(ctx context.Context, args []string) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	start := serveNetboot
-	if *mode == overT {
-		start = serveAgent
-	}
-	url, ended, err := start(ctx, *file)
+	start := map[string]func(context.Context, string) (string, <-chan error, error){plain: serveNetboot, image: serveAgent, layers: serveMirror}
+	url, ended, err := start[*mode](ctx, *file)
 	if err != nil {
 		return err
 	}
@@ -129,19 +131,73 @@ func serveAgent(ctx context.Context, file string) (string, <-chan error, error) 
 	if err := s.Restore([]agent.SavedSession{{Node: "cp-a", Hash: hex.EncodeToString(hash[:]), Since: time.Now()}}); err != nil {
 		return "", nil, err
 	}
-	key, err := agent.NewKey()
-	if err != nil {
-		return "", nil, err
-	}
-	conf, err := agent.ServerTLS(key, time.Now(), []netip.Addr{netip.MustParseAddr("127.0.0.1")})
-	if err != nil {
-		return "", nil, err
-	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	l, conf, err := listenTLS()
 	if err != nil {
 		return "", nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l, conf) }()
 	return "https://" + l.Addr().String() + agent.ImagePath(digest()), ended, nil
+}
+
+// listenTLS opens a socket on the loopback and makes a certificate for it, as a
+// run does.
+func listenTLS() (net.Listener, *tls.Config, error) {
+	key, err := agent.NewKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	conf, err := agent.ServerTLS(key, time.Now(), []netip.Addr{netip.MustParseAddr("127.0.0.1")})
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	return l, conf, err
+}
+
+// serveMirror serves the file as content of a bundle. The first client waits until
+// it was compared with its digest.
+func serveMirror(ctx context.Context, file string) (url string, ended <-chan error, err error) {
+	dir, err := os.MkdirTemp("", "ra2-bench-bundle-")
+	if err != nil {
+		return "", nil, err
+	}
+	done := make(chan error, 1)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	b, err := bundleOf(filepath.Join(dir, "bundle"), file)
+	if err != nil {
+		return "", nil, err
+	}
+	s, err := mirror.New(b, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return "", nil, err
+	}
+	l, conf, err := listenTLS()
+	if err != nil {
+		return "", nil, err
+	}
+	go func() { done <- errors.Join(s.Serve(ctx, l, conf), os.RemoveAll(dir)) }()
+	return "https://" + l.Addr().String() + "/file/image", done, nil
+}
+
+// bundleOf makes a bundle that holds a file.
+func bundleOf(dir, file string) (b bundle.Bundle, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return b, err
+	}
+	defer f.Close()
+	w, err := bundle.Create(dir)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if _, err := w.AddFile(bundle.Item{Kind: bundle.File, Name: "image", Source: "file:image"}, f); err != nil {
+		return b, err
+	}
+	return w.Commit(nil)
 }
