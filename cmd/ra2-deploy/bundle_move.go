@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ Exit status 3 when something is wrong with the file.`,
 			if err != nil {
 				return err
 			}
-			in := cmd.InOrStdin()
+			in := piped(cmd)
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
 				if err != nil {
@@ -94,4 +95,16 @@ Exit status 3 when something is wrong with the file.`,
 	}
 	addPublic(cmd, &public)
 	return cmd
+}
+
+// piped is the standard input, whose reading ends with the run: a read that waits
+// for somebody who sends nothing can't be ended by itself.
+func piped(cmd *cobra.Command) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(cmd.Context(), func() { w.CloseWithError(context.Cause(cmd.Context())) })
+	go func() {
+		_, err := io.Copy(w, cmd.InOrStdin())
+		w.CloseWithError(err)
+	}()
+	return r
 }

@@ -33,12 +33,17 @@ type Archive struct {
 
 // At gives the archive at another mirror, which has the security suite at
 // the same place below it: a mirror of Debian's at <mirror>-security, one of
-// Ubuntu's at <mirror>.
+// Ubuntu's at <mirror>. Where the archive's name is inside of the address, as
+// snapshot.debian.org has it (…/archive/debian/20261101T000000Z), it is that which
+// becomes the other's.
 func (a Archive) At(mirror string) Archive {
 	_, last, _ := cutLast(strings.TrimSuffix(a.Mirror, "/"))
 	_, security, _ := cutLast(strings.TrimSuffix(a.Security, "/"))
 	a.Mirror = strings.TrimSuffix(mirror, "/")
 	a.Security = a.Mirror + strings.TrimPrefix(security, last)
+	if i := strings.LastIndex(a.Mirror, "/"+last+"/"); i >= 0 {
+		a.Security = a.Mirror[:i+1] + security + a.Mirror[i+1+len(last):]
+	}
 	return a
 }
 

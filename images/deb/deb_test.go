@@ -53,10 +53,12 @@ func TestSourcesAreSignedAndHaveSecurity(t *testing.T) {
 	}
 	ubuntu := Archive{Suite: "noble", Mirror: "http://archive.ubuntu.com/ubuntu", Security: "http://security.ubuntu.com/ubuntu", Components: []string{"main", "universe"}, Keyring: "/u.gpg"}
 	for want, line := range map[string]string{
-		"http://near/deb-security trixie-security main":         debian.At("http://near/deb/").Sources()[2],
-		"http://near/ubuntu noble-security main universe":       ubuntu.At("http://near/ubuntu").Sources()[2],
-		"http://near/ubuntu noble-updates main universe":        ubuntu.At("http://near/ubuntu/").Sources()[1],
-		"http://security.ubuntu.com/ubuntu noble-security main": ubuntu.Sources()[2],
+		"http://near/deb-security trixie-security main":                            debian.At("http://near/deb/").Sources()[2],
+		"http://old/archive/debian-security/20261101T000000Z trixie-security main": debian.At("http://old/archive/debian/20261101T000000Z").Sources()[2],
+		"http://old/archive/debian/20261101T000000Z trixie-updates main":           debian.At("http://old/archive/debian/20261101T000000Z").Sources()[1],
+		"http://near/ubuntu noble-security main universe":                          ubuntu.At("http://near/ubuntu").Sources()[2],
+		"http://near/ubuntu noble-updates main universe":                           ubuntu.At("http://near/ubuntu/").Sources()[1],
+		"http://security.ubuntu.com/ubuntu noble-security main":                    ubuntu.Sources()[2],
 	} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%s, want %s", line, want)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
@@ -73,6 +74,20 @@ func (a Apt) withIndex(ctx context.Context, use func(index) error) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	x, err := newIndex(ctx, dir, a.lines())
+	if err != nil {
+		return err
+	}
+	return use(x)
+}
+
+// moment is part of the address of a mirror that keeps old states.
+var moment = regexp.MustCompile(`/\d{8}T\d{6}Z(/| |$)`)
+
+// lines gives those of sources.list with the addresses that are asked. The state
+// of a moment is older than its indices say that they are good for: who names one
+// wants just that.
+func (a Apt) lines() []string {
 	lines := make([]string, len(a.Lines))
 	for n, line := range a.Lines {
 		words := strings.Fields(line)
@@ -80,12 +95,11 @@ func (a Apt) withIndex(ctx context.Context, use func(index) error) error {
 			words[i] = a.Stead.at(words[i])
 		}
 		lines[n] = strings.Join(words, " ")
+		if moment.MatchString(lines[n]) {
+			lines[n] = strings.Replace(lines[n], "[", "[check-valid-until=no ", 1)
+		}
 	}
-	x, err := newIndex(ctx, dir, lines)
-	if err != nil {
-		return err
-	}
-	return use(x)
+	return lines
 }
 
 // item describes a package as an item of a bundle.

@@ -30,7 +30,7 @@ type repository struct {
 	dir, keyring string
 	signer       *openpgp.Entity
 	url          string
-	asked        []string // paths
+	valid        string // a field of the Release file
 }
 
 // newRepository serves an archive and its security archive, which is empty.
@@ -103,7 +103,7 @@ func (r *repository) publish(archive, suite string, packages ...string) {
 	base := archive + "/dists/" + suite + "/"
 	r.write(base+"main/binary-amd64/Packages", index.String())
 	r.write(base+"main/binary-amd64/Packages.gz", packed.String())
-	release := fmt.Sprintf("Origin: test\nSuite: %s\nCodename: %s\nDate: %s\nArchitectures: amd64\nComponents: main\nSHA256:\n", suite, suite, time.Now().UTC().Format(time.RFC1123))
+	release := fmt.Sprintf("Origin: test\nSuite: %s\nCodename: %s\nDate: %s\n"+r.valid+"Architectures: amd64\nComponents: main\nSHA256:\n", suite, suite, time.Now().UTC().Format(time.RFC1123))
 	for name, text := range map[string]string{"main/binary-amd64/Packages": index.String(), "main/binary-amd64/Packages.gz": packed.String()} {
 		release += fmt.Sprintf(" %x %d %s\n", sha256.Sum256([]byte(text)), len(text), name)
 	}
@@ -281,5 +281,38 @@ func TestAptOtherContent(t *testing.T) {
 	}
 	if errors.As(err, new(*bundle.Gone)) {
 		t.Error("that isn't gone")
+	}
+}
+
+// A state of long ago is taken from a mirror that keeps such, where the user names
+// one, and from no other: that may be somebody who plays an old one again.
+func TestAptOfAMoment(t *testing.T) {
+	r := newRepository(t)
+	r.valid = "Valid-Until: " + time.Now().Add(-time.Hour).UTC().Format(time.RFC1123) + "\n"
+	r.publish("debian", "trixie", system()...)
+	out, err := exec.Command("apt-config", "dump").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(out), `Acquire::Check-Valid-Until "false"`) || strings.Contains(string(out), `Acquire::Check-Date "false"`) {
+		t.Log("this host's apt doesn't look at dates")
+	} else if _, err := r.apt([]string{"tools"}, nil).Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("got %v", err)
+	}
+	r.publish("debian/20261101T000000Z", "trixie", system()...)
+	r.publish("security/20261101T000000Z", "trixie-security")
+	source := r.apt([]string{"tools"}, nil)
+	for from, to := range source.Stead {
+		source.Stead[from] = to + "/20261101T000000Z"
+	}
+	items, err := source.Resolve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := filled(t, items, source); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(lines(items), "tools 1:2.0 apt:http://deb.example/debian trixie pool/main/tools/tools_2.0_amd64.deb") {
+		t.Errorf("the archive's own address is named, wherever it was asked:\n%s", lines(items))
 	}
 }

@@ -53,7 +53,11 @@ func newIndex(ctx context.Context, dir string, lines []string) (index, error) {
 func (x index) run(ctx context.Context, args ...string) ([]byte, error) {
 	options := []string{args[0], "--quiet"}
 	for _, o := range []string{"Dir=" + x.dir, "Dir::State::status=" + x.dir + "/var/lib/dpkg/status", "APT::Architecture=amd64",
-		"APT::Architectures=amd64", "APT::Sandbox::User=root", "Acquire::Languages=none", "Acquire::Retries=3", "APT::Update::Error-Mode=any"} {
+		"APT::Architectures=amd64", "APT::Sandbox::User=root", "Acquire::Languages=none", "Acquire::Retries=3", "APT::Update::Error-Mode=any",
+		// The host's configuration counts: it may name a proxy, or say that its clock
+		// is wrong. But what it takes without a signature isn't ours.
+		"Acquire::AllowInsecureRepositories=false", "Acquire::AllowWeakRepositories=false",
+		"Acquire::AllowDowngradeToInsecureRepositories=false", "APT::Get::AllowUnauthenticated=false"} {
 		options = append(options, "-o", o)
 	}
 	// What apt says is read: not in the user's language.
