@@ -81,7 +81,7 @@ func Trim(value string) string {
 
 var (
 	pem      = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`)
-	assigned = regexp.MustCompile(`(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|credential|client[-_]?key[-_]?data)s?["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"'}\]]+)`)
+	assigned = regexp.MustCompile(`(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|credential|client[-_]?key[-_]?data)s?["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"'}\]\[]+)`)
 	bearer   = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
 	inURL    = regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+@`)
 	jwt      = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 )
@@ -95,4 +96,20 @@ func TestRedact(t *testing.T) {
 			t.Errorf("%q becomes %q", plain, got)
 		}
 	}
+}
+
+// FuzzTrim wants a line that is short and whole, in which nothing is redacted
+// twice.
+func FuzzTrim(f *testing.F) {
+	f.Add("--token=abc def\npassword: x")
+	f.Add(strings.Repeat("é", 300))
+	f.Fuzz(func(t *testing.T, value string) {
+		got := Trim(value)
+		if len(got) > maxValue+40 || !utf8.ValidString(got) || strings.ContainsAny(got, "\n\r") {
+			t.Errorf("%q becomes %q", value, got)
+		}
+		if once := Redact(value); Redact(once) != once {
+			t.Errorf("%q becomes %q, and then %q", value, once, Redact(once))
+		}
+	})
 }

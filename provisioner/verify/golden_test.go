@@ -203,3 +203,40 @@ func byHand(t *testing.T, data []byte, want string) {
 		t.Errorf("by hand it is %s, %v; the report says %s", got, err, want)
 	}
 }
+
+// FuzzJudge judges whatever a file of --from may hold.
+func FuzzJudge(f *testing.F) {
+	rows, err := conform.Rows()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{
+		`{"told":{"nodes":"2026-11-24T12:00:00Z","pods":"2026-11-24T12:00:00Z","serviceCIDRs":"2026-11-24T12:00:00Z"},"nodes":[{"metadata":{"name":"a"}}],"pods":[{"spec":{}}]}`,
+		`{"told":{"hosts":"2026-11-24T12:00:00Z"},"hosts":{}}`,
+		`{"told":{"probes/failover":"2026-11-24T12:00:00Z"},"probes":[{"name":"failover","outcome":"pass"}]}`,
+		`{"told":{"customTypes":"2026-11-24T12:00:00Z"},"custom":{"bgppeers.metallb.io":[null,{"metadata":1}]}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var s conform.Snapshot
+		if json.Unmarshal(data, &s) != nil {
+			return
+		}
+		for _, r := range conform.Judge(rows, s) {
+			if !slices.Contains(conform.Verdicts(), r.Verdict) || len(r.Findings) == 0 {
+				t.Errorf("%s: %q", r.ID, r.Verdict)
+			}
+		}
+	})
+}
+
+// FuzzReport reads whatever a file of verify diff may hold.
+func FuzzReport(f *testing.F) {
+	f.Add([]byte(`{"rows":[{"id":"ra2.ch.001"}],"digest":"sha256:00"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if c, err := report.ReadConformance(data); err == nil && len(c.Rows) == 0 {
+			t.Error("a report without rows")
+		}
+	})
+}

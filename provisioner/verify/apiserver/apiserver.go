@@ -2,6 +2,7 @@
 package apiserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,21 +30,19 @@ const (
 
 // Start starts both, with flags for kube-apiserver, and returns how its
 // administrator reaches it. They end with the test, which is skipped where
-// $RA2_KUBERNETES_BIN names no folder that holds them.
+// nothing built them: neither $RA2_KUBERNETES_BIN nor the cache of images holds
+// them.
 func Start(t *testing.T, flags ...string) *rest.Config {
 	t.Helper()
-	bin := os.Getenv("RA2_KUBERNETES_BIN")
-	if bin == "" {
-		t.Skip("needs real servers: set RA2_KUBERNETES_BIN to a folder with etcd and kube-apiserver")
-	}
+	etcdProgram, apiProgram := program(t, "etcd"), program(t, "kube-apiserver")
 	dir := t.TempDir()
 	key := filepath.Join(dir, "sa.key")
 	lay(t, key, serviceAccountKey(t))
 	lay(t, filepath.Join(dir, "tokens.csv"), []byte(Admin+",admin,1,system:masters\n"+Auditor+",auditor,2\n"))
 	etcd, peer, api := port(t), port(t), port(t)
-	run(t, filepath.Join(bin, "etcd"), "--data-dir="+filepath.Join(dir, "etcd"), "--listen-client-urls=http://"+etcd, "--advertise-client-urls=http://"+etcd,
+	run(t, etcdProgram, "--data-dir="+filepath.Join(dir, "etcd"), "--listen-client-urls=http://"+etcd, "--advertise-client-urls=http://"+etcd,
 		"--listen-peer-urls=http://"+peer, "--initial-advertise-peer-urls=http://"+peer, "--initial-cluster=default=http://"+peer)
-	run(t, filepath.Join(bin, "kube-apiserver"), append([]string{
+	run(t, apiProgram, append([]string{
 		"--etcd-servers=http://" + etcd, "--cert-dir=" + dir, "--secure-port=" + strings.TrimPrefix(api, "127.0.0.1:"), "--bind-address=127.0.0.1",
 		"--token-auth-file=" + filepath.Join(dir, "tokens.csv"), "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
 		"--disable-admission-plugins=ServiceAccount", // there is no controller that makes the account
@@ -51,6 +51,29 @@ func Start(t *testing.T, flags ...string) *rest.Config {
 	config := &rest.Config{Host: "https://" + api, BearerToken: Admin, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
 	ready(t, config)
 	return config
+}
+
+// program returns the path of a program: from $RA2_KUBERNETES_BIN, or the newest
+// that an image build left.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	if bin := os.Getenv("RA2_KUBERNETES_BIN"); bin != "" {
+		return filepath.Join(bin, name)
+	}
+	cache := cmp.Or(os.Getenv("RA2_CACHE"), "/var/cache/ra2-deploy")
+	built, err := filepath.Glob(filepath.Join(cache, "program", "*", name))
+	if err != nil || len(built) == 0 {
+		t.Skipf("needs a real %s: `image build` leaves one in %s, or set RA2_KUBERNETES_BIN to a folder that holds it", name, cache)
+	}
+	return slices.MaxFunc(built, func(a, b string) int { return modified(a).Compare(modified(b)) })
+}
+
+func modified(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 func serviceAccountKey(t *testing.T) []byte {
