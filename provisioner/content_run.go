@@ -35,7 +35,13 @@ func (r *Run) serveContent(ctx context.Context, notice func(node, text string)) 
 	}()
 	r.content = func() error {
 		stop()
-		return <-ended
+		err := <-ended
+		requests, bytes := int64(0), int64(0)
+		for _, c := range content.Counts() {
+			requests, bytes = requests+c.Requests, bytes+c.Bytes
+		}
+		notice("", fmt.Sprintf("bundle: %d requests, %.1f MB sent", requests, float64(bytes)/1e6))
+		return err
 	}
 	return nil
 }

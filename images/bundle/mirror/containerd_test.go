@@ -21,7 +21,7 @@ import (
 
 // containerd is a real one with a store of its own.
 type containerd struct {
-	*testing.T
+	testing.TB
 	dir, ctr string
 }
 
@@ -42,7 +42,7 @@ snapshotter = 'native'
 `
 
 // newContainerd starts the containerd that an image build made.
-func newContainerd(t *testing.T) *containerd {
+func newContainerd(t testing.TB) *containerd {
 	t.Helper()
 	cache := os.Getenv("RA2_CACHE")
 	if cache == "" {
@@ -91,13 +91,13 @@ func newContainerd(t *testing.T) *containerd {
 // pull pulls an image as a kubelet does, by its upstream name.
 func (c *containerd) pull(ref string) (string, error) {
 	c.Helper()
-	return try(c.T, c.dir, c.ctr, "--address", c.dir+"/s", "images", "pull", "--snapshotter", "native", "--platform", "linux/amd64", "--hosts-dir", c.dir+"/certs.d", ref)
+	return try(c.TB, c.dir, c.ctr, "--address", c.dir+"/s", "images", "pull", "--snapshotter", "native", "--platform", "linux/amd64", "--hosts-dir", c.dir+"/certs.d", ref)
 }
 
 // digest is the manifest of an image in containerd's store.
 func (c *containerd) digest(ref string) string {
 	c.Helper()
-	text, err := try(c.T, c.dir, c.ctr, "--address", c.dir+"/s", "images", "list", "name=="+ref)
+	text, err := try(c.TB, c.dir, c.ctr, "--address", c.dir+"/s", "images", "list", "name=="+ref)
 	if err != nil {
 		c.Fatalf("%v\n%s", err, text)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // program returns where a program is, or skips the test.
-func program(t *testing.T, name, deb string) string {
+func program(t testing.TB, name, deb string) string {
 	t.Helper()
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o111 != 0 {
@@ -105,7 +105,7 @@ func TestList(t *testing.T) {
 }
 
 // try runs a command in a folder.
-func try(t *testing.T, dir string, line ...string) (string, error) {
+func try(t testing.TB, dir string, line ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), line[0], line[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "LC_ALL=C.UTF-8")

@@ -35,7 +35,7 @@ const (
 // apt is apt with a root of its own that knows one repository.
 func (s *site) apt(suite string) func(args ...string) (string, error) {
 	s.Helper()
-	get := program(s.T, "apt-get", "apt")
+	get := program(s.TB, "apt-get", "apt")
 	dir := s.TempDir()
 	for _, d := range []string{"etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/lib/dpkg"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
@@ -58,7 +58,7 @@ func (s *site) apt(suite string) func(args ...string) (string, error) {
 		} {
 			line = append(line, "-o", o)
 		}
-		return try(s.T, dir, append(line, args...)...)
+		return try(s.TB, dir, append(line, args...)...)
 	}
 }
 

@@ -35,7 +35,7 @@ const (
 
 // site is a bundle that is served over TLS.
 type site struct {
-	*testing.T
+	testing.TB
 	dir    string
 	bundle bundle.Bundle
 	items  []bundle.Item // of packages
@@ -65,9 +65,9 @@ func (l *lines) String() string {
 
 // newSite makes a bundle of images, a file, and these packages in a format, and
 // serves it.
-func newSite(t *testing.T, f pack.Format, packages ...pack.Package) *site {
+func newSite(t testing.TB, f pack.Format, packages ...pack.Package) *site {
 	t.Helper()
-	s := &site{T: t, dir: filepath.Join(t.TempDir(), "bundle"), images: map[string]v1.Image{}, log: &lines{}}
+	s := &site{TB: t, dir: filepath.Join(t.TempDir(), "bundle"), images: map[string]v1.Image{}, log: &lines{}}
 	w, err := bundle.Create(s.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func (s *site) add(w *bundle.Writer, f pack.Format, p pack.Package) {
 }
 
 // anImage returns an image of two layers for linux/amd64.
-func anImage(t *testing.T, size int) v1.Image {
+func anImage(t testing.TB, size int) v1.Image {
 	t.Helper()
 	image, err := random.Image(int64(size), 2)
 	if err != nil {
@@ -132,7 +132,7 @@ func anImage(t *testing.T, size int) v1.Image {
 	return image
 }
 
-func tagOf(t *testing.T, ref string) string {
+func tagOf(t testing.TB, ref string) string {
 	t.Helper()
 	tag, err := name.NewTag(ref, name.StrictValidation)
 	if err != nil {
