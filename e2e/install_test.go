@@ -57,7 +57,7 @@ func TestInstallDistributions(t *testing.T) {
 	needsSite(t)
 	for _, distribution := range []string{"debian-12"} {
 		t.Run(distribution, func(t *testing.T) {
-			b := newBench(t, "t-in-"+distribution, "small.yaml", "host-a", host, "debian-13", distribution)
+			b := newBench(t, "t-"+strings.NewReplacer("debian", "deb", "ubuntu", "ub", ".", "").Replace(distribution), "small.yaml", "host-a", host, "debian-13", distribution)
 			r := b.must(b.run("image", "build", b.inventory()))
 			if !strings.Contains(r.out, distribution+", kernel ") {
 				b.Errorf("%s", r)

@@ -20,6 +20,7 @@ import (
 // benches are the measurements by name. Each gets the rest of the command line.
 func benches() map[string]func(ctx context.Context, args []string) error {
 	return map[string]func(context.Context, []string) error{
+		"image":    benchImage,
 		"up":       benchUp,
 		"serve":    benchServe,
 		"validate": benchValidate,

@@ -1,7 +1,7 @@
 // Command need installs what a task needs by the distribution's package
 // manager. It says what and why first, and does nothing when all is there.
 //
-//	go run ./e2e/need test|demo|check|up|validate|serve
+//	go run ./e2e/need test|demo|check|up|validate|serve|image
 package main
 
 import (
@@ -68,6 +68,8 @@ func tools(task string) []tool {
 	switch task {
 	case "test":
 		return slices.Concat(image, rpms, lab, qemu, peers)
+	case "image":
+		return image
 	case "demo", "up":
 		return slices.Concat(image, lab, qemu)
 	case "validate":
@@ -85,7 +87,7 @@ func tools(task string) []tool {
 
 func main() {
 	if len(os.Args) != 2 || tools(os.Args[1]) == nil {
-		fmt.Fprintln(os.Stderr, "usage: need test|demo|check|up|validate|serve")
+		fmt.Fprintln(os.Stderr, "usage: need test|demo|check|up|validate|serve|image")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1]); err != nil {
