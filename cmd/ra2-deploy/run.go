@@ -59,6 +59,13 @@ func (f *flags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "steps that run at once")
 }
 
+// addBundle gives a command that installs hosts the flags of what is served to
+// them meanwhile.
+func (f *flags) addBundle(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "serve this bundle, a directory or one file, to the nodes while the run lasts")
+	addPublic(cmd, &f.public)
+}
+
 // work is one command's run, and whether it has begun to change anything.
 type work struct {
 	*provisioner.Run

@@ -56,8 +56,7 @@ func upCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&f.bundle, "bundle", "", "serve this bundle, a directory or one file, to the nodes while the run lasts")
-	addPublic(cmd, &f.public)
+	f.addBundle(cmd)
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "approve of plans that erase the disks which the inventory names, or restart hosts that are on to look at them")
 	return cmd
 }
@@ -94,6 +93,7 @@ func rebuildCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	f.addBundle(cmd)
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "approve of erasing the node's disk")
 	return cmd
 }

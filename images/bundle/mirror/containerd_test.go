@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
@@ -123,7 +124,8 @@ func (c *containerd) hosts(mirror, ca, server string) {
 }
 
 // A real containerd pulls by upstream names from the bundle; what the bundle
-// lacks, and everything once nobody serves it, comes from the registry itself.
+// lacks, what is damaged in it, and everything once nobody serves it, comes from
+// the registry itself.
 func TestContainerd(t *testing.T) {
 	c := newContainerd(t)
 	s := newSite(t, "")
@@ -137,17 +139,20 @@ func TestContainerd(t *testing.T) {
 		}
 	}
 	const elsewhere = "registry.k8s.io/elsewhere:v1"
-	to, err := name.ParseReference(strings.TrimPrefix(upstream.URL, "http://") + "/elsewhere:v1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	image := anImage(t, 500)
-	if err := remote.Write(to, image); err != nil {
-		t.Fatal(err)
-	}
+	push(t, upstream.URL, "elsewhere:v1", image)
 	want, _ := image.Digest()
 	if text, err := c.pull(elsewhere); err != nil || c.digest(elsewhere) != want.String() {
 		t.Errorf("what the bundle hasn't: %v\n%s", err, text)
+	}
+	older, _, layer := s.manifest(pauseOlder)
+	s.flip(layer, 50)
+	if text, err := c.pull(pauseOlder); err == nil {
+		t.Errorf("an image with a damaged layer was pulled: %s\n%s", c.digest(pauseOlder), text)
+	}
+	push(t, upstream.URL, "pause:3.9", s.images[pauseOlder])
+	if text, err := c.pull(pauseOlder); err != nil || c.digest(pauseOlder) != older {
+		t.Errorf("a damaged layer didn't come from the registry itself: %v\n%s", err, text)
 	}
 	s.web.Close()
 	if text, err := try(t, c.dir, c.ctr, "--address", c.dir+"/s", "images", "rm", "--sync", elsewhere); err != nil {
@@ -156,5 +161,17 @@ func TestContainerd(t *testing.T) {
 	began := time.Now()
 	if text, err := c.pull(elsewhere); err != nil || c.digest(elsewhere) != want.String() {
 		t.Errorf("without a mirror: %v after %s\n%s", err, time.Since(began), text)
+	}
+}
+
+// push puts an image into a registry without TLS.
+func push(t *testing.T, url, ref string, image v1.Image) {
+	t.Helper()
+	to, err := name.ParseReference(strings.TrimPrefix(url, "http://") + "/" + ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(to, image); err != nil {
+		t.Fatal(err)
 	}
 }
