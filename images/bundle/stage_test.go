@@ -1,14 +1,18 @@
 package bundle
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // full is a disk that takes so many bytes more.
@@ -103,5 +107,51 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 		t.Errorf("commit: %v", err)
 	}
 	w.Close()
+	empty(t, dir)
+}
+
+// A real file system that is full, in the place of a writer that says so.
+func TestFullFileSystemLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("needs root, to mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	w, err := Create(filepath.Join(dir, "bundle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.AddFile(debItem("libc6"), io.LimitReader(rand.New(rand.NewSource(1)), 1<<20))
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "add deb libc6") {
+		t.Errorf("create: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	empty(t, dir)
+
+	large := made(t, nil)
+	more, err := Create(filepath.Join(t.TempDir(), "bundle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer more.Close()
+	if err := Fill(t.Context(), more, large.Items(), []Source{From(large)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := more.AddFile(fileItem("large"), io.LimitReader(rand.New(rand.NewSource(2)), 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if large, err = more.Commit(nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Import(t.Context(), bytes.NewReader(exported(t, large)), filepath.Join(dir, "bundle"), nil, nil)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "file large: ") {
+		t.Errorf("import: %v", err)
+	}
 	empty(t, dir)
 }
