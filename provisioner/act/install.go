@@ -104,10 +104,15 @@ func started(root *facts.Root, report step.Reporter) error {
 		note += "nothing verifies its root: " + root.Why
 	}
 	report(step.Event{Mark: step.MarkKernel, Note: note})
+	lacks(root, report)
+	return nil
+}
+
+// lacks tells what of the kernel line of its class a host doesn't have.
+func lacks(root *facts.Root, report step.Reporter) {
 	if root != nil && len(root.Lacks) > 0 {
 		report(step.Event{Note: "of the kernel line of its class, not in force: " + strings.Join(root.Lacks, "; ")})
 	}
-	return nil
 }
 
 // first matches the first signal of one of these kinds.

@@ -56,6 +56,7 @@ func (k Wake) awake(ctx context.Context, host string, v step.Wake, w Wait, in <-
 	return poll(ctx, w, time.Second, report, func(ctx context.Context) (bool, string) {
 		a := k.Heard(host)
 		if a.Stage == agent.StageNode && a.Generation == v.Generation {
+			lacks(a.Root, report)
 			return true, ""
 		}
 		if m, err := k.Members.Member(ctx, host); err == nil && m.Ready {
