@@ -82,7 +82,7 @@ require (
 	github.com/hashicorp/go-retryablehttp v0.7.8 // retries of requests to management controllers and package mirrors, with Retry-After
 	github.com/insomniacslk/dhcp v0.0.0-20260901064844-234b97448fae // DHCPv4 packets and options
 	github.com/invopop/jsonschema v0.14.0 // the schema that editors use, made from the types
-	github.com/klauspost/compress v1.19.2 // zstd in Go: images are streamed through it
+	github.com/klauspost/compress v1.19.2 // zstd in Go: images are streamed through it, and openSUSE packs kernel modules with it
 	github.com/mattn/go-isatty v0.0.20 // asks only where someone can answer
 	github.com/mdlayher/packet v1.1.2 // frames below IP: who gives addresses, and who has one already
 	github.com/pin/tftp/v3 v3.2.0 // TFTP, for firmware that can load nothing better

@@ -157,7 +157,7 @@ func newBuilder(s Spec, cacheDir string, report func(Progress)) (*builder, error
 		return nil, err
 	}
 	var told sync.Mutex // stages that run at the same time report
-	b := &builder{spec: s, recipe: recipe, distro: recipe.Distributions[s.Distribution], cache: cache{cacheDir}}
+	b := &builder{spec: s, recipe: recipe, distro: recipe.Distributions[s.Distribution].with(s), cache: cache{cacheDir}}
 	b.report = func(p Progress) {
 		told.Lock()
 		defer told.Unlock()

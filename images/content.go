@@ -127,7 +127,7 @@ func (b *builder) makeBundle(ctx context.Context) (bundle.Bundle, error) {
 	k := key([]any{bundleEdition, b.spec.Distribution, b.spec.Kernel, b.spec.Kubernetes, b.distro, b.made()})
 	dir, err := b.cache.make("bundle", k, func(dir string) error {
 		sources := b.sources()
-		b.report(Progress{"look for packages of " + b.spec.Distribution + " at " + b.distro.Archive.Mirror, "10 s"})
+		b.report(Progress{"look for packages of " + b.spec.Distribution + " at " + b.distro.place(), "10 s"})
 		items, err := bundle.Resolve(ctx, sources)
 		if err != nil {
 			return err

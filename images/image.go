@@ -74,7 +74,7 @@ func (b *builder) identity(p pieces) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	inputs := []any{imageEdition, b.spec.Distribution, b.spec.Kernel, b.spec.Kubernetes, laid, b.distro.Boot}
+	inputs := []any{imageEdition, b.spec.Distribution, b.spec.Kernel, b.spec.Kubernetes, laid, b.distro.Boot, b.distro.chrony(), b.distro.Links}
 	for _, made := range []string{filepath.Dir(p.base), p.kernel, p.loaders, filepath.Dir(p.node), p.data} {
 		inputs = append(inputs, filepath.Base(made))
 	}
@@ -87,7 +87,8 @@ func (b *builder) root(ctx context.Context, p pieces, dir string) (kernel, error
 	if err != nil {
 		return kernel{}, err
 	}
-	return system{kubernetes: b.spec.Kubernetes, recipe: b.recipe, base: p.base, kernel: p.kernel, node: p.node, family: f}.assemble(ctx, dir)
+	return system{kubernetes: b.spec.Kubernetes, recipe: b.recipe, base: p.base, kernel: p.kernel, node: p.node, family: f,
+		chrony: b.distro.chrony(), links: b.distro.Links}.assemble(ctx, dir)
 }
 
 // boot writes kernel and initrd into out.

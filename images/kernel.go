@@ -3,6 +3,7 @@ package images
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,9 @@ type kernel struct {
 func kernelIn(dir string) (kernel, error) {
 	var found []kernel
 	for _, lib := range []string{"usr/lib/modules", "lib/modules"} {
+		if info, err := os.Lstat(filepath.Join(dir, "lib")); err == nil && info.Mode().Type() == fs.ModeSymlink && lib == "lib/modules" {
+			continue // it is the other one
+		}
 		modules, err := filepath.Glob(filepath.Join(dir, lib, "*"))
 		if err != nil {
 			return kernel{}, err

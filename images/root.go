@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,8 @@ type system struct {
 	kernel     string // folder: the unpacked kernel package
 	node       string // file: the package of ra2-node
 	family     family.Family
+	chrony     string            // the unit that sets the clock
+	links      map[string]string // symbolic links of this distribution
 }
 
 // emptied are folders whose contents no node needs: package lists and caches,
@@ -55,8 +58,8 @@ func masked() []string {
 }
 
 // links are the symbolic links of a root: units to start, and the target.
-func links(kubernetes bool) map[string]string {
-	units := []string{"systemd-networkd.service", "chrony.service", "ra2-node.service", "ra2-watch.service"}
+func links(kubernetes bool, chrony string) map[string]string {
+	units := []string{"systemd-networkd.service", chrony, "ra2-node.service", "ra2-watch.service"}
 	if kubernetes {
 		units = append(units, "containerd.service", "kubelet.service", "keepalived.service")
 	}
@@ -144,7 +147,7 @@ func (s system) layFiles(dir string) error {
 			if err != nil {
 				return err
 			}
-			return put(dir, name, text, 0o644)
+			return put(dir, strings.Replace(name, "/"+chronyUnit+".d/", "/"+s.chrony+".d/", 1), text, 0o644)
 		})
 		if err != nil {
 			return err
@@ -163,7 +166,9 @@ func (s system) layFiles(dir string) error {
 }
 
 func (s system) layLinks(dir string) error {
-	for name, to := range links(s.kubernetes) {
+	all := links(s.kubernetes, s.chrony)
+	maps.Copy(all, s.links)
+	for name, to := range all {
 		if err := link(dir, name, to); err != nil {
 			return err
 		}

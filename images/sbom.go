@@ -96,7 +96,16 @@ func (d Distribution) component(name, version string, own bool, m Manifest) comp
 	if own {
 		vendor, source = "ra2-deploy", "package made of programs built from Go modules"
 	}
-	return component{name, version, "pkg:" + d.Family + "/" + vendor + "/" + name + "@" + escape(version) + "?arch=amd64", source}
+	url := "pkg:" + d.Family + "/" + vendor + "/" + name + "@"
+	if d.Family != "rpm" {
+		return component{name, version, url + escape(version) + "?arch=amd64", source}
+	}
+	// The type rpm has the epoch apart from the version (purl-spec, types/rpm).
+	epoch, rest, ok := strings.Cut(version, ":")
+	if !ok {
+		return component{name, version, url + escape(version) + "?arch=x86_64", source}
+	}
+	return component{name, version, url + escape(rest) + "?arch=x86_64&epoch=" + epoch, source}
 }
 
 // owns tells whether a package is made of programs built here.

@@ -47,22 +47,39 @@ func Sources(ctx context.Context, s Spec, cacheDir string, report func(Progress)
 // sources gives where the items of a bundle for this image come from, ra2-node
 // apart.
 func (b *builder) sources() []bundle.Source {
-	apt := b.apt(b.distro.Archive)
-	apt.Install = slices.DeleteFunc(slices.Clone(b.distro.installed(b.spec.Kubernetes)), b.recipe.owns)
-	apt.Alone = append([]string{b.distro.Kernels[b.spec.Kernel]}, b.distro.Loaders...)
+	install := slices.DeleteFunc(slices.Clone(b.distro.installed(b.spec.Kubernetes)), b.recipe.owns)
 	if b.spec.Kubernetes {
 		for _, p := range b.recipe.Packages {
-			apt.Install = append(apt.Install, slices.DeleteFunc(slices.Clone(p.Depends[b.distro.Family]), b.recipe.owns)...)
+			install = append(install, slices.DeleteFunc(slices.Clone(p.Depends[b.distro.Family]), b.recipe.owns)...)
 		}
-		return []bundle.Source{apt, &moduleSource{maker: b.maker(), base: b.containerBase}}
 	}
-	return []bundle.Source{apt}
+	sources := []bundle.Source{b.packages(install, slices.Concat(b.distro.Kernels[b.spec.Kernel], b.distro.Loaders))}
+	if b.spec.Kubernetes {
+		sources = append(sources, &moduleSource{maker: b.maker(), base: b.containerBase})
+	}
+	return sources
+}
+
+// packages gives the distribution's packages as a source: those to install
+// with all that they need, and those that are wanted alone.
+func (b *builder) packages(install, alone []string) bundle.Source {
+	if b.distro.Family == "rpm" {
+		return source.RPM{Archive: b.distro.RPM, Install: install, Alone: alone, Store: b.store()}
+	}
+	apt := b.apt(b.distro.Archive)
+	apt.Install, apt.Alone = install, alone
+	return apt
+}
+
+// store is where fetched content is kept.
+func (b *builder) store() source.Store {
+	return source.Store{Dir: filepath.Join(b.cache.dir, "fetched")}
 }
 
 // apt gives an archive as a source. A mirror stands in for its addresses:
 // items name those of the recipe.
 func (b *builder) apt(a deb.Archive) source.Apt {
-	apt := source.Apt{Suite: a.Suite, Mirror: a.Mirror, Lines: a.Sources(), Store: source.Store{Dir: filepath.Join(b.cache.dir, "fetched")}}
+	apt := source.Apt{Suite: a.Suite, Mirror: a.Mirror, Lines: a.Sources(), Store: b.store()}
 	if b.spec.Mirror != "" && a.Suite == b.distro.Archive.Suite {
 		at := a.At(b.spec.Mirror)
 		apt.Stead = source.Stead{a.Mirror: at.Mirror, a.Security: at.Security}

@@ -12,6 +12,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 	"github.com/ra2-deploy/ra2-deploy/images/deb"
 	"github.com/ra2-deploy/ra2-deploy/images/disk"
+	"github.com/ra2-deploy/ra2-deploy/images/rpm"
 	"github.com/ra2-deploy/ra2-deploy/images/secureboot"
 )
 
@@ -21,7 +22,10 @@ type Spec struct {
 	Kernel       string // "cloud" (virtual machines, small) or "generic" (servers); "" means "cloud"
 	Kubernetes   bool   // false: the system and ra2-node only, for tests
 	Node         string // file: the static ra2-node program; "" means that of the bundle
-	Mirror       string // of packages, where no bundle is given; "" means the recipe's
+	Mirror       string // of .deb packages, where no bundle is given; "" means the recipe's
+
+	// Repositories are those of an rpm distribution, in the place of the recipe's.
+	Repositories []rpm.Repository
 
 	// Bundle is what the image is made of, and all that it is made of: the network
 	// isn't asked for anything. nil means that a bundle is made first, in the
@@ -105,8 +109,13 @@ func (s Spec) check(r Recipe) error {
 	d, ok := r.Distributions[s.Distribution]
 	if !ok {
 		wrong = append(wrong, fmt.Errorf("distribution %q is not known: use %s", s.Distribution, list(slices.Sorted(maps.Keys(r.Distributions)))))
-	} else if d.Kernels[s.Kernel] == "" {
+	} else if len(d.Kernels[s.Kernel]) == 0 {
 		wrong = append(wrong, fmt.Errorf("kernel %q is not known: use %s", s.Kernel, list(slices.Sorted(maps.Keys(d.Kernels)))))
+	}
+	if len(s.Repositories) > 0 && d.Family == "deb" {
+		wrong = append(wrong, fmt.Errorf("distribution %s is made of .deb packages, and rpm repositories are named", s.Distribution))
+	} else if len(s.Repositories) > 0 {
+		wrong = append(wrong, rpm.Archive{Repositories: s.Repositories}.Check())
 	}
 	if s.Node == "" && s.Bundle == nil {
 		wrong = append(wrong, errors.New("no ra2-node program is named: build it with CGO_ENABLED=0 go build ./cmd/ra2-node"))
@@ -134,12 +143,19 @@ func list(names []string) string { return strings.Join(names, " or ") }
 // package that holds each.
 func programs(s Spec) map[string]string {
 	all := map[string]string{"cp": "coreutils"}
-	maps.Copy(all, deb.Programs())
 	maps.Copy(all, disk.Programs())
+	d, _ := distributionOf(s)
+	if d.Family == "rpm" {
+		maps.Copy(all, rpm.Programs())
+	} else {
+		maps.Copy(all, deb.Programs())
+	}
 	if s.Bundle != nil {
 		return all
 	}
-	maps.Copy(all, map[string]string{"apt-get": "apt", "apt-cache": "apt"})
+	if d.Family != "rpm" || s.Kubernetes {
+		maps.Copy(all, map[string]string{"apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg"})
+	}
 	if s.Kubernetes {
 		all["go"] = "golang-go"
 	}
@@ -154,20 +170,47 @@ func Needs(s Spec) []string {
 	for _, program := range command.Missing(slices.Sorted(maps.Keys(from))) {
 		packages[from[program]] = true
 	}
-	if archive, ok := archiveOf(s); ok && s.Bundle == nil {
-		if _, err := os.Stat(archive.Keyring); err != nil {
-			packages[archive.KeyringIn] = true
+	if d, ok := distributionOf(s); ok && s.Bundle == nil {
+		if _, err := os.Stat(d.Archive.Keyring); err != nil && d.Archive.Keyring != "" {
+			packages[d.Archive.KeyringIn] = true
+		}
+		if len(d.RPM.MissingKeys()) > 0 {
+			packages[rpmKeys] = true
+		}
+		if _, err := os.Stat(dnfDownload); err != nil && d.Family == "rpm" && isDebian() {
+			packages["dnf-plugins-core"] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(packages))
 }
 
-// archiveOf gives the archive of the distribution that s wants.
-func archiveOf(s Spec) (deb.Archive, bool) {
+// dnfDownload is where Debian has the plugin that downloads packages alone.
+const dnfDownload = "/usr/lib/python3/dist-packages/dnf-plugins/download.py"
+
+// isDebian tells whether this host is of Debian's family.
+func isDebian() bool {
+	_, err := os.Stat("/etc/debian_version")
+	return err == nil
+}
+
+// rpmKeys is Debian's package with the keys that rpm distributions sign with.
+const rpmKeys = "distribution-gpg-keys"
+
+// distributionOf gives the distribution that s wants, with what s has in the
+// place of the recipe's.
+func distributionOf(s Spec) (Distribution, bool) {
 	r, err := ReadRecipe(recipeText)
 	if err != nil {
-		return deb.Archive{}, false
+		return Distribution{}, false
 	}
 	d, ok := r.Distributions[s.withDefaults().Distribution]
-	return d.Archive, ok && d.Archive.Keyring != ""
+	return d.with(s), ok
+}
+
+// with puts what s says of packages' places into the distribution.
+func (d Distribution) with(s Spec) Distribution {
+	if len(s.Repositories) > 0 {
+		d.RPM.Repositories = s.Repositories
+	}
+	return d
 }

@@ -44,7 +44,7 @@ func (b *builder) pieces(ctx context.Context) (pieces, error) {
 	g.Go(func() (err error) { p.base, err = b.tree(ctx, c); return err })
 	g.Go(func() (err error) { p.data, err = b.data(ctx, c); return err })
 	g.Go(func() (err error) {
-		p.kernel, err = b.unpack(ctx, c, "kernel", []string{b.distro.Kernels[b.spec.Kernel]})
+		p.kernel, err = b.unpack(ctx, c, "kernel", b.distro.Kernels[b.spec.Kernel])
 		return err
 	})
 	g.Go(func() (err error) {
@@ -60,7 +60,7 @@ func (b *builder) pieces(ctx context.Context) (pieces, error) {
 func (b *builder) tree(ctx context.Context, c content) (string, error) {
 	names := b.distro.installed(b.spec.Kubernetes)
 	from := c.without(append(b.distro.unpacked(), NodePackage))
-	k := key([]any{treeEdition, b.distro.Family, b.distro.Archive.Suite, identities(from), names})
+	k := key([]any{treeEdition, b.distro.Family, b.distro.Archive.Suite, b.distro.Database, identities(from), names})
 	if !b.cache.has("tree", k) {
 		b.report(Progress{fmt.Sprintf("install %s, %d packages to choose from", b.spec.Distribution, len(from)), "20 s"})
 	}
@@ -115,7 +115,7 @@ func (b *builder) publishLoaders(from string) error {
 		return err
 	}
 	for _, name := range loaderFiles() {
-		data, err := os.ReadFile(filepath.Join(from, b.distro.Boot.Network, name))
+		data, err := os.ReadFile(filepath.Join(from, b.distro.Boot.network(name)))
 		if err != nil {
 			return fmt.Errorf("network boot loaders: %w", err)
 		}

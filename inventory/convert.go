@@ -45,6 +45,9 @@ func (c *converter) cluster(f v1alpha1.File) Cluster {
 		Kernel:       or(f.Spec.Image.Kernel, "generic"),
 		Kubernetes:   f.Spec.Image.Kubernetes == nil || *f.Spec.Image.Kubernetes,
 	}
+	for _, r := range f.Spec.Image.Repositories {
+		out.Image.Repositories = append(out.Image.Repositories, Repository(r))
+	}
 	for i, n := range f.Spec.Nodes {
 		out.Nodes = append(out.Nodes, c.node(fmt.Sprintf("spec.nodes[%d]", i), n, out))
 	}

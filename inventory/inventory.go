@@ -42,9 +42,19 @@ type Endpoint struct {
 
 // Image is the disposable operating system.
 type Image struct {
-	Distribution string // "debian-13"
+	Distribution string // "debian-13", see images/recipe.yaml
 	Kernel       string // "generic" (servers) or "cloud" (virtual machines)
 	Kubernetes   bool   // false only for a host that is installed and not joined
+
+	Repositories []Repository // of an rpm distribution, in the place of its own
+}
+
+// Repository is a place of rpm packages.
+type Repository struct {
+	Name   string
+	URL    string   // repodata/repomd.xml lies below it
+	Keys   []string // files of the machine that builds: public keys that packages are signed with
+	Signed bool     // its list of packages is signed too
 }
 
 // SecureBoot is the site's own key for UEFI Secure Boot (UEFI 2.10, 32). Files

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/ra2-deploy/ra2-deploy/images"
+	"github.com/ra2-deploy/ra2-deploy/images/rpm"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 	"github.com/ra2-deploy/ra2-deploy/templates"
@@ -38,7 +39,12 @@ func imageSpec(c inventory.Cluster, keys bootKeys) (images.Spec, error) {
 	if err != nil {
 		return images.Spec{}, err
 	}
+	var repositories []rpm.Repository
+	for _, r := range c.Image.Repositories {
+		repositories = append(repositories, rpm.Repository(r))
+	}
 	return images.Spec{
+		Repositories: repositories,
 		Distribution: c.Image.Distribution, Kernel: c.Image.Kernel, Kubernetes: c.Image.Kubernetes,
 		Node: filepath.Join(filepath.Dir(self), "ra2-node"), SignedBy: keys.fingerprint(), Signer: keys.signer,
 	}, nil

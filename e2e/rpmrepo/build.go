@@ -61,7 +61,7 @@ func (p pack) build(ctx context.Context, work, out string, drop []string, debs m
 	if err != nil {
 		return err
 	}
-	head := deb{name: p.Name, version: "1-1", summary: "release files of the test distribution", noarch: true}
+	head := deb{name: p.Name, version: "1-1", summary: p.Name + " of the test distribution", noarch: true}
 	if len(p.From) > 0 {
 		head = debs[p.From[0]]
 	}

@@ -107,7 +107,7 @@ func (r Repository) inputs(debs map[string]deb) string {
 }
 
 // recipe counts the changes of this package that give other rpm packages.
-const recipe = "1\n"
+const recipe = "2\n"
 
 // build makes all packages and the lists, from nothing.
 func (r Repository) build(ctx context.Context, dir string, packages []pack, drop []string, debs map[string]deb, report func(string)) error {

@@ -72,7 +72,9 @@ func (t table) plan(debs map[string]deb) ([]pack, error) {
 			if from == kernelPackage {
 				e.From[i] = kernel
 			}
-			names[e.From[i]] = e.Name
+			if names[e.From[i]] == "" { // of two packages that one became, the first stands for it
+				names[e.From[i]] = e.Name
+			}
 		}
 		packs = append(packs, pack{edit: e, release: release})
 	}

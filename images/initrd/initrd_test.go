@@ -21,12 +21,12 @@ func tree(t *testing.T) string {
 	const net = "kernel/drivers/net/"
 	files := map[string]string{
 		net + "virtio_net.ko.xz":            packed(t, "code of virtio_net"),
-		net + "net_failover.ko.xz":          packed(t, "code of net_failover"),
+		net + "net_failover.ko.zst":         string(zstdPacked(t, "code of net_failover")),
 		"kernel/net/core/failover.ko":       "code of failover",
 		net + "wireless/wifi.ko.xz":         packed(t, "code of wifi"),
 		"kernel/drivers/block/drbd/drbd.ko": "code of drbd",
-		"modules.dep": net + "virtio_net.ko.xz: " + net + "net_failover.ko.xz kernel/net/core/failover.ko\n" +
-			net + "net_failover.ko.xz: kernel/net/core/failover.ko\nkernel/net/core/failover.ko:\n" +
+		"modules.dep": net + "virtio_net.ko.xz: " + net + "net_failover.ko.zst kernel/net/core/failover.ko\n" +
+			net + "net_failover.ko.zst: kernel/net/core/failover.ko\nkernel/net/core/failover.ko:\n" +
 			net + "wireless/wifi.ko.xz:\nkernel/drivers/block/drbd/drbd.ko:\n",
 		"modules.alias":   "# Aliases\nalias virtio:d00000001v* virtio_net\nalias pci:v1* wifi\n",
 		"modules.softdep": "softdep virtio-net pre: failover\nsoftdep wifi pre: x\n",
@@ -58,6 +58,16 @@ func packed(t *testing.T, s string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// zstdPacked packs as openSUSE packs its modules.
+func zstdPacked(t *testing.T, s string) []byte {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.EncodeAll([]byte(s), nil)
 }
 
 func TestChooseTakesWhatIsNeededToo(t *testing.T) {
@@ -103,7 +113,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"the program", "code of virtio_net", "code of failover",
+		"the program", "code of virtio_net", "code of net_failover", "code of failover",
 		"lib/modules/6.12.0-test/kernel/drivers/net/virtio_net.ko\x00",
 		"kernel/drivers/net/virtio_net.ko: kernel/drivers/net/net_failover.ko kernel/net/core/failover.ko\n",
 		"alias virtio:d00000001v* virtio_net\n", "softdep virtio-net pre: failover\n", "kernel/fs/ext4/ext4.ko\n",
@@ -112,7 +122,7 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%q is not in the archive", want)
 		}
 	}
-	for _, not := range []string{"wifi", "drbd", ".ko.xz"} {
+	for _, not := range []string{"wifi", "drbd", ".ko.xz", ".ko.zst"} {
 		if bytes.Contains(cpio, []byte(not)) {
 			t.Errorf("%q is in the archive", not)
 		}

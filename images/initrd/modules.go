@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 )
 
@@ -126,7 +127,7 @@ func (m *Modules) write(w *Writer, files []string) error {
 	return m.index(w, root, files)
 }
 
-// unpack reads one module, through xz when its name says so.
+// unpack reads one module, through what its name says it is packed with.
 func (m *Modules) unpack(file string) ([]byte, error) {
 	packed, err := os.ReadFile(filepath.Join(m.dir, file))
 	if err != nil {
@@ -140,6 +141,13 @@ func (m *Modules) unpack(file string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		return io.ReadAll(r)
+	case ".zst":
+		r, err := zstd.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
 		return io.ReadAll(r)
 	}
 	return nil, fmt.Errorf("compression %s is not known", path.Ext(file))
@@ -195,7 +203,9 @@ func Name(file string) string {
 	return strings.ReplaceAll(name, "-", "_")
 }
 
-func plain(file string) string { return strings.TrimSuffix(file, ".xz") }
+func plain(file string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(file, ".xz"), ".zst")
+}
 
 // dirs writes root, all above it and all folders of files below it.
 func dirs(w *Writer, root string, files []string) error {

@@ -97,9 +97,8 @@ type Found struct {
 }
 
 // Download gets packages with all that they need (install), and others alone,
-// as dnf chooses them today, into the folder into. A package that stands for a
-// kernel brings that. Each is checked to be signed by a key of the archive: dnf
-// does so for the first kind, rpmkeys for both.
+// as dnf chooses them today, into the folder into. Each is checked to be signed
+// by a key of the archive: dnf does so for the first kind, rpmkeys for both.
 func (a Archive) Download(ctx context.Context, into string, install, alone []string) ([]Found, error) {
 	found, err := a.download(ctx, into, install, alone)
 	if err != nil {
@@ -130,7 +129,7 @@ func (a Archive) download(ctx context.Context, into string, install, alone []str
 		}
 		if len(alone) > 0 {
 			// Plugins are on for this one: download is one.
-			args := append([]string{"--disableplugin=*", "--enableplugin=download", "download", "--arch=x86_64,noarch", "--destdir=" + into}, parts(alone)...)
+			args := append([]string{"--disableplugin=*", "--enableplugin=download", "download", "--arch=x86_64,noarch", "--destdir=" + into}, alone...)
 			if err := t.dnf(ctx, root, a.Release, args...); err != nil {
 				return err
 			}
@@ -202,19 +201,4 @@ func (a Archive) names() string {
 		names[i] = r.Name
 	}
 	return strings.Join(names, ", ")
-}
-
-// parts puts those packages that a kernel consists of in the place of the one
-// that only stands for it: kernel, of Fedora and those made like it, is empty.
-// openSUSE's kernel-default is whole.
-func parts(names []string) []string {
-	var all []string
-	for _, name := range names {
-		if name == "kernel" {
-			all = append(all, "kernel-core", "kernel-modules-core", "kernel-modules")
-		} else {
-			all = append(all, name)
-		}
-	}
-	return all
 }

@@ -55,13 +55,6 @@ func TestURL(t *testing.T) {
 	}
 }
 
-func TestParts(t *testing.T) {
-	got := strings.Join(parts([]string{"ipxe-bootimgs-x86", "kernel", "kernel-default"}), " ")
-	if got != "ipxe-bootimgs-x86 kernel-core kernel-modules-core kernel-modules kernel-default" {
-		t.Errorf("parts: %s", got)
-	}
-}
-
 func TestParseQuery(t *testing.T) {
 	got := parseQuery("systemd 257.13-1 x86_64\ngpg-pubkey 1-2 (none)\nbash 1:5.2-1 x86_64\n")
 	if len(got) != 2 || got[0].String() != "bash 1:5.2-1" || got[1].Arch != "x86_64" {

@@ -4,7 +4,7 @@
 // repositories of a distribution (Archive), where each has to be signed by a key
 // of its repository.
 //
-//	found, err := archive.Download(ctx, dir, []string{"systemd"}, []string{"kernel"})
+//	found, err := archive.Download(ctx, dir, []string{"systemd"}, []string{"kernel-core"})
 //	err = rpm.Family{Database: "/usr/lib/sysimage/rpm"}.System(ctx, root, packages, []string{"systemd"})
 //
 // dnf and rpm run with settings of their own: neither the repositories nor the

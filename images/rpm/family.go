@@ -106,7 +106,7 @@ func (f Family) Add(ctx context.Context, root, file string) error {
 
 // Unpack implements family.Family: rpm lays out the files and runs nothing.
 func (f Family) Unpack(ctx context.Context, dir string, from []family.Package, names []string) ([]family.Package, error) {
-	packages, err := family.Pick(from, parts(names))
+	packages, err := family.Pick(from, names)
 	if err != nil {
 		return nil, err
 	}

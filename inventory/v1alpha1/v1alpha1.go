@@ -59,9 +59,18 @@ type Etcd struct {
 
 // Image is the disposable operating system.
 type Image struct {
-	Distribution string `json:"distribution,omitempty" jsonschema:"enum=debian-13,enum=debian-12,enum=ubuntu-24.04,default=debian-13"`
-	Kernel       string `json:"kernel,omitempty" jsonschema:"enum=generic,enum=cloud,default=generic" jsonschema_description:"generic for servers, cloud for virtual machines."`
-	Kubernetes   *bool  `json:"kubernetes,omitempty" jsonschema:"default=true" jsonschema_description:"false: install the hosts and form no cluster."`
+	Distribution string       `json:"distribution,omitempty" jsonschema:"enum=debian-13,enum=debian-12,enum=ubuntu-24.04,enum=fedora-44,default=debian-13"`
+	Kernel       string       `json:"kernel,omitempty" jsonschema:"enum=generic,enum=cloud,default=generic" jsonschema_description:"generic for servers, cloud for virtual machines."`
+	Kubernetes   *bool        `json:"kubernetes,omitempty" jsonschema:"default=true" jsonschema_description:"false: install the hosts and form no cluster."`
+	Repositories []Repository `json:"repositories,omitempty" jsonschema_description:"Of an rpm distribution, in the place of its own: a site's mirror, for one."`
+}
+
+// Repository is a place of rpm packages, where repodata/repomd.xml lies.
+type Repository struct {
+	Name   string   `json:"name" jsonschema:"pattern=^[a-z0-9-]+$"`
+	URL    string   `json:"url" jsonschema_description:"May hold $releasever and $basearch."`
+	Keys   []string `json:"keys" jsonschema:"minItems=1" jsonschema_description:"Files of the machine that builds: public keys, one of which must have signed each package."`
+	Signed bool     `json:"signed,omitempty" jsonschema_description:"Its list of packages is signed too (repomd.xml.asc)."`
 }
 
 // SecureBoot is the site's own key for UEFI Secure Boot.

@@ -22,7 +22,7 @@ import (
 type RPM struct {
 	Archive rpm.Archive
 	Install []string // packages that are wanted, with all that they need
-	Alone   []string // packages that are wanted alone; one that stands for a kernel with that
+	Alone   []string // packages that are wanted alone
 	Store   Store    // where content is kept
 }
 
