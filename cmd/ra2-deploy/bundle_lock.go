@@ -33,6 +33,7 @@ a diff of two such files says what has changed. - is the standard output.`,
 			if err != nil {
 				return err
 			}
+			resolving(cmd, spec)
 			lock, err := lockOf(cmd.Context(), sources)
 			if err != nil {
 				return err

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ra2-deploy/ra2-deploy/images"
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/source"
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 )
@@ -20,12 +23,14 @@ import (
 type contents struct {
 	distribution, kernel string
 	mirror, cache        string
+	images, files        []string // besides
 }
 
 func (c *contents) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.distribution, "distribution", "", "in the place of an inventory: what an image of this distribution needs, like debian-13")
 	cmd.Flags().StringVar(&c.kernel, "kernel", "generic", "with --distribution: generic, for servers; or cloud, for virtual machines")
 	cmd.Flags().StringVar(&c.mirror, "mirror", "", "ask this mirror for packages, like http://mirror.site/debian; or one that keeps old ones, as snapshot.debian.org does")
+	cmd.Flags().StringArrayVar(&c.images, "add-container-image", nil, "add this image of a registry, like quay.io/metallb/speaker:v0.16.2; may be given several times")
 	cmd.Flags().StringVar(&c.cache, "cache", defaultCache(), "directory that holds what was built and fetched (environment: RA2_CACHE)")
 }
 
@@ -65,11 +70,51 @@ func (c *contents) spec(args []string) (spec images.Spec, err error) {
 
 // sources returns where it comes from.
 func (c *contents) sources(cmd *cobra.Command, spec images.Spec) ([]bundle.Source, error) {
+	added, err := c.addedFiles()
+	if err != nil {
+		return nil, usage{err}
+	}
 	s, err := images.Sources(cmd.Context(), spec, c.cache, buildProgress(cmd))
 	if err != nil {
 		return nil, usage{err}
 	}
-	return s, nil
+	if spec.Locked == nil {
+		return append(s, source.Registry{Images: c.images}, added), nil
+	}
+	beside := slices.DeleteFunc(slices.Clone(c.images), func(name string) bool {
+		return slices.ContainsFunc(spec.Locked, func(i bundle.Item) bool { return i.Kind == bundle.Image && i.Name == name })
+	})
+	return append(s, besideLock{source.Registry{Images: beside}}, added), nil
+}
+
+// besideLock gives container images that a lock doesn't have.
+type besideLock struct{ source.Registry }
+
+// Local says that a lock has nothing of these.
+func (besideLock) Local() bool { return true }
+
+// addedFiles reads the values of --add-file.
+func (c *contents) addedFiles() (source.Files, error) {
+	all := source.Files{}
+	for _, f := range c.files {
+		name, path, ok := strings.Cut(f, "=")
+		if !ok || path == "" {
+			return nil, fmt.Errorf("--add-file %s: write NAME=PATH, like charts/app.tgz=../app-1.2.tgz", f)
+		}
+		if all[name] != "" {
+			return nil, fmt.Errorf("--add-file %s: %s is named twice", f, name)
+		}
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("--add-file %s: %w", f, err)
+		}
+		all[name] = path
+	}
+	return all, nil
+}
+
+// resolving tells people what the first silence is for.
+func resolving(cmd *cobra.Command, spec images.Spec) {
+	buildProgress(cmd)(images.Progress{Doing: "ask for the packages of " + spec.Distribution, Takes: "20 s"})
 }
 
 // buildProgress tells people what is built.
@@ -116,6 +161,7 @@ finished image is in it, too (root): a site then builds nothing.
 	}
 	c.contents.add(cmd)
 	c.signing.add(cmd)
+	cmd.Flags().StringArrayVar(&c.files, "add-file", nil, "add a file of this host by the name that it shall have, NAME=PATH: a chart, manifests; may be given several times")
 	cmd.Flags().StringVar(&c.lock, "lock", "", "take exactly what this lock says, a file that bundle lock made")
 	cmd.Flags().BoolVar(&c.image, "image", false, "build the image, and put it in, too (root)")
 	return cmd
@@ -139,6 +185,9 @@ func (c *creating) run(cmd *cobra.Command, args []string) (bundle.Bundle, error)
 	}
 	if m.sources, err = c.sources(cmd, spec); err != nil {
 		return bundle.Bundle{}, err
+	}
+	if c.lock == "" {
+		resolving(cmd, spec)
 	}
 	if c.image {
 		return m.withImage(cmd, spec, c.cache)

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,17 +35,9 @@ func smallBundle(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = w.AddFile(bundle.Item{Kind: bundle.File, Name: "loader/snponly.efi", Source: "file:loader/snponly.efi"}, strings.NewReader("loader"))
 	ts.Check(err)
-	image, err := mutate.AppendLayers(empty.Image, static.NewLayer([]byte("layer"), types.DockerLayer))
-	ts.Check(err)
-	config, err := image.ConfigFile()
-	ts.Check(err)
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", "amd64"
-	image, err = mutate.ConfigFile(image, config)
-	ts.Check(err)
 	_, err = w.AddImage(bundle.Item{
 		Kind: bundle.Image, Name: "registry.k8s.io/pause:3.10.2", Version: "3.10.2", Arch: "amd64", Source: "go:k8s.io/kubernetes@v1.37.2 h1:A2VDEiObzkY=",
-	}, image)
+	}, smallImage(ts))
 	ts.Check(err)
 	var sign func([]byte) ([]byte, error)
 	if len(args) > 1 {
@@ -55,6 +53,31 @@ func smallBundle(ts *testscript.TestScript, neg bool, args []string) {
 	for _, i := range b.Items() {
 		ts.Setenv("BLOB_"+string(i.Kind), i.Digest.Hex())
 	}
+}
+
+// smallImage is of one layer that says nothing.
+func smallImage(ts *testscript.TestScript) v1.Image {
+	image, err := mutate.AppendLayers(empty.Image, static.NewLayer([]byte("layer"), types.DockerLayer))
+	ts.Check(err)
+	config, err := image.ConfigFile()
+	ts.Check(err)
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", "amd64"
+	image, err = mutate.ConfigFile(image, config)
+	ts.Check(err)
+	return image
+}
+
+// serveRegistry serves a registry that has one image.
+func serveRegistry(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, neg, args, 1, "registry NAME:TAG")
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	ts.Defer(s.Close)
+	host := strings.TrimPrefix(s.URL, "http://")
+	ts.Setenv("REGISTRY", host)
+	tag, err := name.NewTag(host + "/" + args[0])
+	ts.Check(err)
+	ts.Check(remote.Write(tag, smallImage(ts)))
 }
 
 // serveMirror serves a directory by HTTP, as a mirror of packages.

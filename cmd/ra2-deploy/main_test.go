@@ -52,6 +52,7 @@ func TestMain(m *testing.M) {
 //	secretless             want that the password is in no file and not in the last output
 //	image DIR              put a built image into a cache; $IMAGE is its digest
 //	bundle DIR [KEY]       make a small bundle, signed when a key is named; $BUNDLE is its digest, $BLOB_deb (…) the name of a blob
+//	registry NAME:TAG      serve a registry that has one image; $REGISTRY is its host and port
 //	mirror DIR             serve a directory by HTTP; $MIRROR is its address
 //	lock FILE              hold a record, until the script ends, as a second ra2-deploy does
 //	isjson FILE            want values of JSON, one after the other, and nothing else
@@ -81,7 +82,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "host": changeHost, "unplug": unplug, "fault": switchFaults, "bmclog": bmcLog,
-			"untouched": untouched, "secretless": secretless, "image": builtImage, "bundle": smallBundle, "mirror": serveMirror, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "loggedin": loggedIn, "nosessions": noSessions, "cluster": replayed,
+			"untouched": untouched, "secretless": secretless, "image": builtImage, "bundle": smallBundle, "mirror": serveMirror, "registry": serveRegistry, "lock": lock, "isjson": isJSON, "valid": valid, "asked": asked, "changed": changed, "loggedin": loggedIn, "nosessions": noSessions, "cluster": replayed,
 		},
 	})
 }
