@@ -304,3 +304,32 @@ func TestLabLoop(t *testing.T) {
 	qemu(t, "-device", "virtio-net-pci,netdev=n,bootindex=1,mac="+hostMAC)
 	awaitTrue(t, "the loop to be reported", 3*time.Minute, func() bool { return len(d.all(Loop, nil)) > 0 })
 }
+
+// Firmware whose Secure Boot is on loads the unsigned loader and refuses to start
+// it; it says so on its own console only. (What a signed program does there is
+// proven by the install in e2e.)
+func TestLabSecureRefuses(t *testing.T) {
+	needsLab(t)
+	if !inSite(t, "qemu-system-x86_64", "ip") {
+		return
+	}
+	makeSite(t)
+	vars := t.TempDir() + "/vars"
+	sh(t, "cp "+ovmf+"OVMF_VARS_4M.ms.fd "+vars)
+	_, d := serve(t, Config{Interface: "prov", Addr: prov, Loaders: "/usr/lib/ipxe", Book: open(t, aBoot(t))})
+	serial, _ := qemu(t, "-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on",
+		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file="+ovmf+"OVMF_CODE_4M.secboot.fd",
+		"-drive", "if=pflash,format=raw,unit=1,file="+vars, "-device", "virtio-rng-pci",
+		"-device", "virtio-net-pci,netdev=n,bootindex=1,romfile=,mac="+hostMAC,
+		"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n", "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n")
+	awaitTrue(t, "the firmware to refuse the loader", 3*time.Minute, func() bool {
+		console, _ := os.ReadFile(serial)
+		return bytes.Contains(console, []byte("Access Denied")) || bytes.Contains(console, []byte("Security Violation"))
+	})
+	if len(d.all(Loader, nil)) == 0 {
+		t.Error("the loader was not fetched: something else was refused")
+	}
+	if n := len(d.all(Script, nil)); n != 0 {
+		t.Error("the loader was started")
+	}
+}
