@@ -81,7 +81,7 @@ func (b *bench) refusesUnsigned() {
 	if err := os.WriteFile(other, []byte(strings.Join(kept, "")), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	r := b.exits(b.inside("plan", other), 2)
+	r := b.exits(b.inside("plan", other), 3)
 	if !strings.Contains(r.out+r.err, "its firmware would refuse it") {
 		b.Errorf("%s", r)
 	}

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 //	exits N ra2-deploy …   run it and want this exit status
 //	edit FILE OLD NEW      replace text in a file
 //	host NAME KEY=VALUE…   change a server: sockets, cores, serial, disk, slots, password, on, slow and lag (milliseconds),
-//	                       basic (no refuses basic authentication), certificate (a new one, valid for so long); its pin becomes $NAME_pin
+//	                       secureboot (on, off, fixed, setup), basic (no refuses basic authentication), certificate (a new one, valid for so long); its pin becomes $NAME_pin
 //	fault NAME YAML        switch faults of a controller on, like {drop: true}
 //	asked NAME             wait until its controller got a request
 //	changed NAME           wait until its controller got one that changes something
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 //	bmclog NAME…           print the requests that a controller got: method, path, status
 //	untouched              want that no controller got anything but reading, and that no session is left
 //	secretless             want that the password is in no file and not in the last output
-//	image DIR              put a built image into a cache; $IMAGE is its digest
+//	image DIR [VERSION [CERTIFICATE]]  put a built image into a cache, of this Kubernetes, signed for Secure Boot; $IMAGE is its digest
 //	bundle DIR [KEY]       make a small bundle, signed when a key is named; $BUNDLE is its digest, $BLOB_deb (…) the name of a blob
 //	registry NAME:TAG      serve a registry that has one image; $REGISTRY is its host and port
 //	mirror DIR             serve a directory by HTTP; $MIRROR is its address

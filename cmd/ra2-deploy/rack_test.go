@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/e2e/lab/bmc"
 	"github.com/ra2-deploy/ra2-deploy/images"
+	"github.com/ra2-deploy/ra2-deploy/images/secureboot"
 )
 
 // rack is three servers that are off, each with its controller.
@@ -85,6 +87,17 @@ func (r *rack) find(name string) (*server, error) {
 	return nil, fmt.Errorf("the rack has no server %q", name)
 }
 
+// secureBoot is a firmware with the keys of a vendor: "on", "off", or "fixed",
+// which its controller only shows; or "setup", without any key.
+func (s *server) secureBoot(kind string) (*bmc.SecureBoot, error) {
+	vendor, err := x509.ParseCertificate(s.cert.Certificate[0])
+	if err != nil || kind == "setup" {
+		return &bmc.SecureBoot{}, err
+	}
+	list := secureboot.List(vendor)
+	return &bmc.SecureBoot{Enabled: kind != "off", PK: list, KEK: list, DB: list, Fixed: kind == "fixed"}, nil
+}
+
 // change puts another machine behind a controller.
 func (r *rack) change(name string, settings []string) error {
 	s, err := r.find(name)
@@ -103,6 +116,10 @@ func (r *rack) change(name string, settings []string) error {
 			cfg.Hardware.Drives[0].Serial = value
 		case "password":
 			cfg.Password = value
+		case "secureboot":
+			if cfg.SecureBoot, err = s.secureBoot(value); err != nil {
+				return err
+			}
 		case "slow":
 			cfg.Faults.Slow = n
 		case "lag":
@@ -277,8 +294,13 @@ func builtImage(ts *testscript.TestScript, neg bool, args []string) {
 		Digest: hex.EncodeToString(sum[:]), RawBytes: 1 << 30, CompressedBytes: 1 << 20, KernelDigest: "k", InitrdDigest: "i",
 		Distribution: "debian-13", Kernel: "generic", KubernetesVersion: "v1.37.2",
 	}
-	if len(args) == 2 {
+	if len(args) >= 2 {
 		m.KubernetesVersion = args[1]
+	}
+	if len(args) == 3 {
+		certificate, err := secureboot.ParseCertificate([]byte(ts.ReadFile(args[2])))
+		ts.Check(err)
+		m.SignedBy = secureboot.Fingerprint(certificate)
 	}
 	dir := filepath.Join(ts.MkAbs(args[0]), "images", m.Digest)
 	ts.Check(os.MkdirAll(dir, 0o755))

@@ -89,6 +89,7 @@ func New(cfg Config) *Controller {
 	c.power.state = Off
 	if cfg.SecureBoot != nil {
 		c.secure = &secure{set: *cfg.SecureBoot}
+		c.secureBoot() // it was started in the factory
 	}
 	c.fixed = c.inventory()
 	if cfg.On {
