@@ -14,6 +14,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/secureboot"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/netboot"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
 )
@@ -164,4 +165,20 @@ func SignInstaller(c inventory.Cluster, path, cacheDir string, m images.Manifest
 		return "", err
 	}
 	return program(c, imageFiles{cacheDir, m, keys}, agentURL(c), pin)
+}
+
+// verified refuses a machine whose firmware verifies nothing although the
+// inventory wants it to: what it runs may be anybody's.
+func (s *servers) verified(machine *facts.Hardware) error {
+	var on *bool
+	if machine != nil {
+		on = machine.SecureBoot
+	}
+	switch {
+	case s.cluster.SecureBoot == nil || on != nil && *on:
+		return nil
+	case on == nil:
+		return errors.New("its firmware doesn't tell of Secure Boot: it did not start by UEFI")
+	}
+	return errors.New("its firmware says that Secure Boot is off, and the inventory has spec.secureBoot; next: switch it on in the firmware's setup, or look why the controller's switch did not take")
 }

@@ -192,22 +192,6 @@ func (s *servers) accept(c agent.Claim) error {
 	return nil
 }
 
-// verified refuses a machine whose firmware verifies nothing although the
-// inventory wants it to: what it runs may be anybody's.
-func (s *servers) verified(machine *facts.Hardware) error {
-	var on *bool
-	if machine != nil {
-		on = machine.SecureBoot
-	}
-	switch {
-	case s.cluster.SecureBoot == nil || on != nil && *on:
-		return nil
-	case on == nil:
-		return errors.New("its firmware doesn't tell of Secure Boot: it did not start by UEFI")
-	}
-	return errors.New("its firmware says that Secure Boot is off, and the inventory has spec.secureBoot; next: switch it on in the firmware's setup, or look why the controller's switch did not take")
-}
-
 // sameSerial compares what a machine says that it is with the inventory. By which
 // of its numbers a controller is known differs: a Dell tells its kernel the
 // service tag. Each number that the controller of this host tells will do.
