@@ -52,6 +52,7 @@
 //	tree/       an installed system, without ra2-node: digests of its packages
 //	package/    unpacked packages: kernel, boot loaders
 //	data/       the data partition's file system
+//	netboot/    signed programs that hosts boot from the network (Secure Boot)
 //	input/      inputs of a whole build, to the digest of its image
 //
 // A second build with the same inputs reads one file. A changed ra2-node

@@ -16,6 +16,9 @@
 //	iPXE (user class iPXE, option 175)   http://…/boot/<mac>/ipxe
 //	anything else                        its address, nothing to boot
 //
+// A boot with a signed program (Boot.Program, for Secure Boot) has that program
+// in the place of all loaders, as ra2.efi, and neither script, kernel nor initrd.
+//
 // File names carry the MAC, for the address doesn't tell who asks where a
 // site's own DHCP server hands out addresses. The iPXE script gives the NIC its
 // reserved address in every mode, so the ticket can be bound to that address.
