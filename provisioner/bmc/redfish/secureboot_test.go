@@ -160,3 +160,21 @@ func TestEnrollRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestEnrollVendors: the same by each vendor's names, places and habits.
+func TestEnrollVendors(t *testing.T) {
+	ours, list := bootCertificate(t, "ours"), secureboot.List(bootCertificate(t, "vendor"))
+	for _, vendor := range lab.Vendors() {
+		t.Run(vendor, func(t *testing.T) {
+			m := machine(t, lab.Config{Vendor: vendor, SecureBoot: &lab.SecureBoot{PK: list, KEK: list, DB: list}})
+			c, _ := open(t, m, func(cfg *redfish.Config) { cfg.Keys = true })
+			if err := c.EnrollKeys(t.Context(), redfish.BootKeys{DB: ours}); err != nil {
+				t.Fatal(err)
+			}
+			f, err := c.Facts(t.Context())
+			if err != nil || f.Keys == nil || !slices.Contains(f.Keys.DB, secureboot.Fingerprint(ours)) || f.Keys.Enabled == nil || !*f.Keys.Enabled {
+				t.Errorf("%+v, %v", f.Keys, err)
+			}
+		})
+	}
+}
