@@ -39,7 +39,7 @@ func verifyCommand() *cobra.Command {
 is missing), each with evidence and the command that repeats it by hand.
 
 It works on any cluster, as far as the rights of the kubeconfig's user go. Each
-resource is listed once, at four requests a second; nothing is created or changed, and
+resource is listed once, at less than four requests a second; nothing is created or changed, and
 what Secrets hold is never read. With an inventory the hosts' management controllers
 are asked too, and its waivers are applied.
 

@@ -24,6 +24,7 @@ func benches() map[string]func(ctx context.Context, args []string) error {
 		"up":       benchUp,
 		"serve":    benchServe,
 		"validate": benchValidate,
+		"verify":   benchVerify,
 		"rack":     serveRack, // by benchValidate, as a process of its own
 		"served":   serveFile, // by benchServe, as a process of its own
 	}

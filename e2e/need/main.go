@@ -1,7 +1,7 @@
 // Command need installs what a task needs by the distribution's package
 // manager. It says what and why first, and does nothing when all is there.
 //
-//	go run ./e2e/need test|demo|check|up|validate|serve|image
+//	go run ./e2e/need test|demo|check|up|validate|verify|serve|image
 package main
 
 import (
@@ -76,6 +76,8 @@ func tools(task string) []tool {
 		return []tool{{look: "/usr/lib/python3/dist-packages/sushy/main.py", deb: "python3-sushy", why: "is what ra2-deploy is measured beside", nice: true}}
 	case "serve":
 		return []tool{{look: "nginx", deb: "nginx-light", why: "is what ra2-deploy's serving is measured beside"}}
+	case "verify":
+		return []tool{{look: "jq", deb: "jq", why: "makes the digest of a report by hand", nice: true}}
 	case "check":
 		return []tool{
 			{look: "gcc", deb: "gcc", why: "links the race detector"},
@@ -87,7 +89,7 @@ func tools(task string) []tool {
 
 func main() {
 	if len(os.Args) != 2 || tools(os.Args[1]) == nil {
-		fmt.Fprintln(os.Stderr, "usage: need test|demo|check|up|validate|serve|image")
+		fmt.Fprintln(os.Stderr, "usage: need test|demo|check|up|validate|verify|serve|image")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1]); err != nil {

@@ -24,8 +24,9 @@ import (
 )
 
 // PerSecond is how many requests a second are sent at most, unless somebody
-// wants another number: reports are made on clusters that carry traffic.
-const PerSecond = 4
+// wants another number: reports are made on clusters that carry traffic. Not a
+// whole number, so that no second sees five of them.
+const PerSecond = 3.8
 
 // askTime bounds one request: a node that is down must not hold up the rest.
 const askTime = 15 * time.Second
@@ -43,6 +44,8 @@ type Cluster struct {
 	Tell func(what string, asked int)
 
 	asked int
+	every time.Duration // from one request to the next, at least
+	last  time.Time     // when the last one was sent
 }
 
 // Open returns the cluster of a kubeconfig file, of its current context. An
@@ -79,7 +82,7 @@ func OpenData(kubeconfig []byte, rate float32) (*Cluster, error) {
 // OpenConfig returns the cluster that a configuration of client-go leads to.
 func OpenConfig(config *rest.Config, rate float32) (*Cluster, error) {
 	c := rest.CopyConfig(config)
-	c.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(rate, 1)
+	c.RateLimiter = flowcontrol.NewFakeAlwaysRateLimiter() // see pace
 	c.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	c.WarningHandler = rest.NoWarnings{}
 	c.UserAgent = "ra2-deploy verify"
@@ -87,7 +90,7 @@ func OpenConfig(config *rest.Config, rate float32) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the kubeconfig: %w", err)
 	}
-	return &Cluster{host: c.Host, client: client}, nil
+	return &Cluster{host: c.Host, client: client, every: time.Duration(float64(time.Second) / float64(rate))}, nil
 }
 
 // Asked returns how many requests were sent.
@@ -102,6 +105,9 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 	for _, s := range set {
 		s(r)
 	}
+	if err := c.pace(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	c.asked++
@@ -110,6 +116,20 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 		return nil, fmt.Errorf("GET %s%s: %w", c.host, path, said(err, body))
 	}
 	return body, nil
+}
+
+// pace waits until the next request may be sent. A bucket of tokens would let
+// requests that were held up catch up, and five of them fall into one second.
+func (c *Cluster) pace(ctx context.Context) error {
+	next := time.NewTimer(time.Until(c.last.Add(c.every)))
+	defer next.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-next.C:
+	}
+	c.last = time.Now()
+	return nil
 }
 
 // said adds the server's own words to an error: of a raw request client-go
