@@ -129,7 +129,7 @@ func (m mutation) apply(t *testing.T, x texts) (texts, string) {
 func TestViolations(t *testing.T) {
 	good := load(t)
 	before := map[string]map[string]conform.Result{"written": good.judge(t, "written"), "running": good.judge(t, "running")}
-	covered := map[string]bool{}
+	covered, seen := map[string]bool{}, 0
 	for _, m := range mutations(t) {
 		covered[m.Row] = true
 		t.Run(m.Row+" "+m.New, func(t *testing.T) {
@@ -146,9 +146,12 @@ func TestViolations(t *testing.T) {
 			}
 			if e := got.Findings[i].Evidence; m.In == "written" && !slices.ContainsFunc(e, func(e conform.Evidence) bool { return e.File == "written.yaml" && e.Line > 0 }) {
 				t.Errorf("the evidence names no place: %+v", e)
+				return
 			}
+			seen++
 		})
 	}
+	t.Logf("ra2.app: %d of %d violations seen, of %d of %d rows", seen, len(mutations(t)), len(covered), len(before["written"]))
 	for id := range before["written"] {
 		if !covered[id] {
 			t.Errorf("no violation of %s is seeded", id)

@@ -48,6 +48,7 @@ spec:
 }
 
 func TestRender(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // nobody else's archives are laid down there
 	dir := filepath.Join(t.TempDir(), "web")
 	lay(t, dir, webChart())
 	values := filepath.Join(t.TempDir(), "site.yaml")

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +24,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/apiserver"
 )
 
 // kubelets plays the scheduler and the kubelets of two nodes: it places pods where
@@ -158,8 +157,8 @@ spec:
 // available.
 func shop(t *testing.T) (*Client, *kubelets) {
 	t.Helper()
-	config := apiServer(t)
-	controllers(t, config)
+	config := apiserver.Start(t, "--allow-privileged")
+	apiserver.Controllers(t, config, "deployment-controller", "replicaset-controller", "namespace-controller", "disruption-controller", "garbage-collector-controller")
 	fast := rest.CopyConfig(config)
 	fast.QPS, fast.Burst = 200, 200
 	kube, err := kubernetes.NewForConfig(fast)
@@ -217,23 +216,6 @@ func shop(t *testing.T) (*Client, *kubelets) {
 		t.Fatal(err)
 	}
 	return c, k
-}
-
-// controllers starts kube-controller-manager.
-func controllers(t *testing.T, config *rest.Config) {
-	t.Helper()
-	program := filepath.Join(os.Getenv("RA2_KUBERNETES_BIN"), "kube-controller-manager")
-	if _, err := os.Stat(program); err != nil {
-		t.Skip("needs kube-controller-manager in RA2_KUBERNETES_BIN")
-	}
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
-clusters: [{name: a, cluster: {server: %q, insecure-skip-tls-verify: true}}], users: [{name: a, user: {token: %q}}]}`, config.Host, token)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	start(t, program, "--kubeconfig="+file, "--leader-elect=false", "--secure-port=0",
-		"--controllers=deployment-controller,replicaset-controller,namespace-controller,disruption-controller,garbage-collector-controller")
 }
 
 // disturbing are experiments that are short, and a check that counts.

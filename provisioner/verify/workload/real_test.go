@@ -1,131 +1,28 @@
 package workload
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/apiserver"
 )
-
-// token is what the tests' user shows to the API server.
-const token = "0123456789abcdef"
-
-// apiServer starts etcd and kube-apiserver, and returns how to reach it.
-func apiServer(t *testing.T) *rest.Config {
-	t.Helper()
-	bin := os.Getenv("RA2_KUBERNETES_BIN")
-	if bin == "" {
-		t.Skip("needs real servers: set RA2_KUBERNETES_BIN to a folder with etcd and kube-apiserver")
-	}
-	dir := t.TempDir()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{
-		"sa.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), "tokens.csv": []byte(token + ",tester,1,system:masters\n"),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	etcd, peer, api := port(t), port(t), port(t)
-	start(t, filepath.Join(bin, "etcd"), "--data-dir="+filepath.Join(dir, "etcd"), "--listen-client-urls=http://"+etcd, "--advertise-client-urls=http://"+etcd,
-		"--listen-peer-urls=http://"+peer, "--initial-advertise-peer-urls=http://"+peer, "--initial-cluster=default=http://"+peer)
-	start(t, filepath.Join(bin, "kube-apiserver"), "--etcd-servers=http://"+etcd, "--cert-dir="+dir, "--secure-port="+strings.TrimPrefix(api, "127.0.0.1:"),
-		"--bind-address=127.0.0.1", "--token-auth-file="+filepath.Join(dir, "tokens.csv"), "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-		"--allow-privileged", "--disable-admission-plugins=ServiceAccount", // there is no controller that makes the account
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+filepath.Join(dir, "sa.key"), "--service-account-signing-key-file="+filepath.Join(dir, "sa.key"))
-	config := &rest.Config{Host: "https://" + api, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
-	ready(t, config)
-	return config
-}
-
-func port(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// start runs a program that ends with the test; what it said is shown when the
-// test fails.
-func start(t *testing.T, program string, args ...string) {
-	t.Helper()
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if text, _ := os.ReadFile(log.Name()); t.Failed() {
-			t.Logf("%s said last: ...%s", filepath.Base(program), text[max(0, len(text)-2000):])
-		}
-	})
-}
-
-// ready waits until the API server says so.
-func ready(t *testing.T, config *rest.Config) {
-	t.Helper()
-	c, err := New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for {
-		_, err := c.get(ctx, "/readyz")
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatal(err)
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
-}
 
 // TestLiveOnRealServer makes a namespace on a real API server, whose kubelet is a
 // server of this test, and judges it.
 func TestLiveOnRealServer(t *testing.T) {
-	config := apiServer(t)
+	config := apiserver.Start(t)
 	c, err := New(config)
 	if err != nil {
 		t.Fatal(err)
