@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -232,16 +233,13 @@ func (m maker) withImage(cmd *cobra.Command, spec images.Spec, cache string) (bu
 	if os.Geteuid() != 0 {
 		return bundle.Bundle{}, usage{errors.New("--image builds the image, which needs root: files of a system belong to their owners; run it with sudo")}
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return bundle.Bundle{}, err
-	}
-	scratch, err := os.MkdirTemp(cache, "bundle-")
+	scratch, err := scratchFor(m.to, cache)
 	if err != nil {
 		return bundle.Bundle{}, err
 	}
 	defer os.RemoveAll(scratch)
 	without := m
-	without.to, without.sign = filepath.Join(scratch, "bundle"), nil
+	without.to, without.sign = scratch, nil
 	b, err := without.make(cmd.Context(), spec.Locked)
 	if err != nil {
 		return b, err
@@ -257,4 +255,22 @@ func (m maker) withImage(cmd *cobra.Command, spec images.Spec, cache string) (bu
 	}
 	m.sources = []bundle.Source{bundle.From(b), finished}
 	return m.make(cmd.Context(), nil)
+}
+
+// scratchFor names where a bundle is first made without its image. What a run for
+// the same bundle left there that was killed is removed.
+func scratchFor(to, cache string) (string, error) {
+	if _, err := os.Lstat(to); err == nil {
+		return "", usage{fmt.Errorf("%s is there already: remove it, or name another place", to)}
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	whole, err := filepath.Abs(to)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(whole))
+	scratch := filepath.Join(cache, fmt.Sprintf("bundle-%x", sum[:8]))
+	return scratch, os.RemoveAll(scratch)
 }
