@@ -28,7 +28,7 @@ const (
 	ownEdition       = 1
 	containerEdition = 3
 	bundleEdition    = 1
-	dataEdition      = 5
+	dataEdition      = 6
 	imageEdition     = 5
 )
 

@@ -2,17 +2,11 @@ package images
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/ra2-deploy/ra2-deploy/images/disk"
 	"github.com/ra2-deploy/ra2-deploy/images/initrd"
@@ -156,7 +150,7 @@ func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manif
 	if err := measure(parts, m); err != nil {
 		return err
 	}
-	return compress(filepath.Join(out, FileImage), parts, m)
+	return compress(filepath.Join(out, FileImage), parts, map[string]string{disk.NameData: filepath.Join(p.data, dataPacked)}, m)
 }
 
 // measure notes the digest and the size of each partition.
@@ -174,62 +168,6 @@ func measure(parts disk.Parts, m *Manifest) error {
 		m.Parts[name], m.PartBytes[name] = digest, info.Size()
 	}
 	return nil
-}
-
-// compress writes the disk through both digests and zstd in one pass; the raw
-// disk never lies on this host. Each partition ends a frame (RFC 8878, 3: frames
-// follow each other), so that its part of the download is known.
-func compress(name string, parts disk.Parts, m *Manifest) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	packed, raw, sizes := sha256.New(), sha256.New(), new(tally)
-	out := io.MultiWriter(f, packed, sizes)
-	z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedDefault))
-	if err != nil {
-		return err
-	}
-	m.PartPacked = map[string]int64{}
-	parts.Wrote = func(name string) error {
-		err := z.Close()
-		m.PartPacked[name] = sizes.since()
-		z.Reset(out)
-		return err
-	}
-	if m.RawBytes, err = disk.Write(io.MultiWriter(z, raw), parts); err != nil {
-		z.Close()
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return fmt.Errorf("compress the disk: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	m.CompressedBytes = info.Size()
-	m.Digest, m.CompressedDigest = hex.EncodeToString(raw.Sum(nil)), hex.EncodeToString(packed.Sum(nil))
-	return f.Close()
-}
-
-// tally counts what was written since it was asked last.
-type tally struct{ n, last int64 }
-
-// Write implements io.Writer.
-func (t *tally) Write(p []byte) (int, error) {
-	t.n += int64(len(p))
-	return len(p), nil
-}
-
-func (t *tally) since() int64 {
-	n := t.n - t.last
-	t.last = t.n
-	return n
 }
 
 // publish moves the finished image to its place, last of all the note that

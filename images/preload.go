@@ -21,6 +21,9 @@ import (
 // programs in the container images, "path version" in each line.
 const moduleList = "modules"
 
+// dataPacked is data.ext4 compressed: the largest part of an image changes least.
+const dataPacked = "data.ext4.zst"
+
 // data gives the folder of the data partition's file system, data.ext4.
 func (b *builder) data(ctx context.Context, c content) (string, error) {
 	inputs := []any{dataEdition, hostConfig, b.spec.Kubernetes}
@@ -74,7 +77,11 @@ func (b *builder) fillData(ctx context.Context, c content, tools []family.Packag
 	if err := os.WriteFile(filepath.Join(dir, moduleList), []byte(text), 0o644); err != nil {
 		return err
 	}
-	return disk.Ext4(ctx, filepath.Join(dir, "data.ext4"), seed, disk.NameData, tree)
+	file := filepath.Join(dir, "data.ext4")
+	if err := disk.Ext4(ctx, file, seed, disk.NameData, tree); err != nil {
+		return err
+	}
+	return packFile(file, filepath.Join(dir, dataPacked))
 }
 
 // preload fills the store at root with containerd of the bundle, which runs on

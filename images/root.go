@@ -101,9 +101,31 @@ func (s system) assemble(ctx context.Context, dir string) (kernel, error) {
 	return k, nil
 }
 
-// copyTree fills dir with what is below from.
+// copyTree fills dir with what is below from. Files of /usr are linked, not
+// copied: whatever changes one here puts a new file in its place (dpkg and rpm do,
+// and put). A database of packages is written to, so it is copied even there.
 func copyTree(ctx context.Context, from, dir string) error {
-	_, err := command.Run(ctx, command.Command{Args: []string{"cp", "-a", "--reflink=auto", from + "/.", dir}})
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		how := "-a"
+		if e.Name() == "usr" {
+			how = "-al"
+		}
+		if _, err := command.Run(ctx, command.Command{Args: []string{"cp", how, filepath.Join(from, e.Name()), dir}}); err != nil {
+			return err
+		}
+	}
+	const database = "usr/lib/sysimage"
+	if _, err := os.Stat(filepath.Join(from, database)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := os.RemoveAll(filepath.Join(dir, database)); err != nil {
+		return err
+	}
+	_, err = command.Run(ctx, command.Command{Args: []string{"cp", "-a", filepath.Join(from, database), filepath.Join(dir, database)}})
 	return err
 }
 

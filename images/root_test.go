@@ -135,3 +135,42 @@ func TestKernelIn(t *testing.T) {
 		}
 	}
 }
+
+// TestCopyTreeLeavesTheCacheAlone: what is done to a root's files doesn't come
+// through to the tree that it is a copy of.
+func TestCopyTreeLeavesTheCacheAlone(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	names := []string{"usr/bin/tool", "usr/lib/sysimage/rpm/rpmdb.sqlite", "var/lib/dpkg/status", "etc/passwd"}
+	for _, name := range names {
+		if err := put(from, name, []byte("as it was"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := copyTree(t.Context(), from, to); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(to, names[0], []byte("another"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names[1:] { // databases are written in place
+		f, err := os.OpenFile(filepath.Join(to, name), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("another"); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil || string(text) != "as it was" {
+			t.Errorf("%s is %q, %v", name, text, err)
+		}
+		if copied, err := os.ReadFile(filepath.Join(to, name)); err != nil || !strings.HasPrefix(string(copied), "another") {
+			t.Errorf("the copy of %s is %q, %v", name, copied, err)
+		}
+	}
+}

@@ -33,7 +33,9 @@ type Parts struct {
 	RootHash string // of the tree, hex
 	Data     string // ext4; last, so that the installer can grow it
 
-	Wrote func(name string) error // hears when a partition was written; may be nil
+	// Both hear of each partition, and may be nil: Writes before its content comes,
+	// after what fills the place before it, and Wrote after it.
+	Writes, Wrote func(name string) error
 }
 
 type part struct {
@@ -64,14 +66,8 @@ func Write(w io.Writer, p Parts) (int64, error) {
 	out.Write(head)
 	for _, part := range parts {
 		out.zeros(int64(part.First)*Sector - out.n)
-		if err := out.file(part); err != nil {
+		if err := p.write(out, part); err != nil {
 			return 0, fmt.Errorf("write disk: partition %s: %w", part.Name, err)
-		}
-		if p.Wrote == nil || out.err != nil {
-			continue
-		}
-		if err := p.Wrote(part.Name); err != nil {
-			return 0, fmt.Errorf("write disk: after partition %s: %w", part.Name, err)
 		}
 	}
 	out.zeros(int64(sectors)*Sector - int64(len(tail)) - out.n)
@@ -80,6 +76,29 @@ func Write(w io.Writer, p Parts) (int64, error) {
 		return 0, fmt.Errorf("write disk: %w", out.err)
 	}
 	return out.n, nil
+}
+
+// write writes one partition, and tells of it.
+func (p Parts) write(out *counter, part part) error {
+	steps := []func() error{
+		func() error { return hear(p.Writes, part.Name) },
+		func() error { return out.file(part) },
+		func() error { return out.err },
+		func() error { return hear(p.Wrote, part.Name) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hear(tell func(string) error, name string) error {
+	if tell == nil {
+		return nil
+	}
+	return tell(name)
 }
 
 func (p Parts) layout() ([]part, uint64, error) {
