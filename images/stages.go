@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,17 +116,27 @@ func (b *builder) publishLoaders(from string) error {
 		return err
 	}
 	for _, name := range loaderFiles() {
-		data, err := os.ReadFile(filepath.Join(from, b.distro.Boot.network(name)))
-		if err != nil {
+		if err := publishLoader(filepath.Join(from, b.distro.Boot.Network, name), filepath.Join(to, name)); err != nil {
 			return fmt.Errorf("network boot loaders: %w", err)
-		}
-		scratch := filepath.Join(to, "."+name)
-		if err := os.WriteFile(scratch, data, 0o644); err != nil {
-			return err
-		}
-		if err := os.Rename(scratch, filepath.Join(to, name)); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// publishLoader copies a loader, which appears whole or not at all.
+func publishLoader(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	scratch, err := os.CreateTemp(filepath.Dir(to), ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(scratch.Name()) // when it has its name, there is nothing to remove
+	_, err = scratch.Write(data)
+	if err = errors.Join(err, scratch.Chmod(0o644), scratch.Close()); err != nil {
+		return err
+	}
+	return os.Rename(scratch.Name(), to)
 }
