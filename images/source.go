@@ -73,8 +73,8 @@ func (s *moduleSource) Fetch(ctx context.Context, i bundle.Item, to *bundle.Writ
 		return fmt.Errorf("%s: nothing here makes it", i)
 	}
 	if m := all[n]; i.Digest != "" && m.item.Digest != i.Digest {
-		return &bundle.Gone{Item: i, Why: fmt.Sprintf("what is built here with %s has digest %s", s.maker.compiler, m.item.Digest), Now: m.item.String(),
-			Next: "build with the Go that the lock names, or make the lock anew"}
+		return &bundle.Gone{Item: i, Why: fmt.Sprintf("this ra2-deploy builds it with %s to digest %s, and the lock has %s", s.maker.compiler, m.item.Digest, i.Digest),
+			Next: "make the lock anew (ra2-deploy bundle lock), or use the ra2-deploy and the Go that it was made with"}
 	}
 	if i.Kind == bundle.Image {
 		_, err := to.AddImage(all[n].item, all[n].image)

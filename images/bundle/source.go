@@ -35,7 +35,8 @@ type Teller interface {
 	Now(ctx context.Context, items []Item) (map[string]string, error)
 }
 
-// Gone says that a source doesn't have an item any more.
+// Gone says that a source doesn't have an item any more, or makes another one of
+// the same inputs.
 type Gone struct {
 	Item Item
 	Why  string // "404 Not Found for http://deb.debian.org/…"
@@ -45,7 +46,11 @@ type Gone struct {
 
 // Error implements error.
 func (g *Gone) Error() string {
-	text := fmt.Sprintf("%s is gone: %s", g.Item, g.Why)
+	so := "is gone"
+	if g.Item.Scheme() == "go" {
+		so = "is another one here" // modules don't go: they are built
+	}
+	text := fmt.Sprintf("%s %s: %s", g.Item, so, g.Why)
 	if g.Now != "" {
 		text += "; " + g.Now
 	}
