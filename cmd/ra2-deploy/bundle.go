@@ -149,22 +149,31 @@ func readPublic(public string) (*bundle.Verifier, error) {
 // every is how often a long work says how far it is.
 const every = 2 * time.Second
 
-// progressOf tells people how far a work on a bundle is, in lines.
+// progressOf tells people how far a work on a bundle is, in lines: now and then,
+// and when something else begins.
 func progressOf(cmd *cobra.Command) func(bundle.Progress) {
 	began := time.Now()
-	last := began
+	last, doing := began, ""
 	return func(p bundle.Progress) {
 		now := time.Now()
-		if now.Sub(last) < every {
+		if now.Sub(last) < every && (p.Doing == doing || now.Sub(began) < every) {
 			return
 		}
-		last = now
-		of := ""
-		if p.OfBytes > 0 {
-			of = " of " + report.Size(p.OfBytes)
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %s %s%s, %s\n", now.Sub(began).Seconds(), p.Doing, report.Size(p.Bytes), of, p.Item)
+		last, doing = now, p.Doing
+		fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %s\n", now.Sub(began).Seconds(), inWords(p))
 	}
+}
+
+// inWords tells of progress: "read 240 MB of 731 MB, deb libc6 2.41-12".
+func inWords(p bundle.Progress) string {
+	if p.Doing == "sync" {
+		return "wait for the disk to keep " + report.Size(p.Bytes)
+	}
+	text := p.Doing + " " + report.Size(p.Bytes)
+	if p.OfBytes > 0 {
+		text += " of " + report.Size(p.OfBytes)
+	}
+	return text + ", " + p.Item
 }
 
 // reference is the value of a flag that names a secret: env:NAME or file:PATH.

@@ -227,8 +227,9 @@ func TestImportCutAnywhere(t *testing.T) {
 	})
 }
 
-// A flipped bit is found wherever it is, or is in none of the bundle's bytes: the
-// padding of tar.
+// A flipped bit is found wherever it is, or is where it says nothing: in the padding
+// of tar, in the comment of the signature that minisign calls untrusted, or in bits
+// that its base64 doesn't use. The signature then still is that of the list.
 func TestImportFlippedAnywhere(t *testing.T) {
 	b := made(t, key(t, 1).Sign)
 	file, want := exported(t, b), tree(t, b.Dir())
@@ -241,7 +242,12 @@ func TestImportFlippedAnywhere(t *testing.T) {
 		if _, bad := errors.AsType[*Bad](err); bad {
 			return
 		}
-		if diff := cmp.Diff(want, tree(t, dir)); err != nil || diff != "" {
+		got := tree(t, dir)
+		if problem := checkSignature(&verifier, []byte(got[FileList]), []byte(got[FileSignature])); problem != nil {
+			rt.Error(problem)
+		}
+		got[FileSignature] = want[FileSignature]
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			rt.Errorf("%v\n%s", err, diff)
 		}
 	})

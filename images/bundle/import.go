@@ -21,10 +21,12 @@ func Import(ctx context.Context, in io.Reader, dir string, key *Verifier, tell f
 		return Bundle{}, fmt.Errorf("import bundle: %w", err)
 	}
 	defer s.discard()
-	b, err := newReceiver(ctx, in, s, key, meter{tell: tell, now: Progress{Doing: "read"}}).receive()
+	r := newReceiver(ctx, in, s, key, meter{tell: tell, now: Progress{Doing: "read"}})
+	b, err := r.receive()
 	if err != nil {
 		return Bundle{}, fmt.Errorf("import bundle: %w", err)
 	}
+	r.progress.sync()
 	if err := s.publish(); err != nil {
 		return Bundle{}, fmt.Errorf("import bundle: %w", err)
 	}

@@ -70,7 +70,7 @@ func TestFromGivesTheSameBundle(t *testing.T) {
 	if diff := cmp.Diff(tree(t, b.Dir()), tree(t, again.Dir())); diff != "" {
 		t.Error(diff)
 	}
-	if last.Doing != "fetch" || last.Bytes < 10_000 {
+	if last.Doing != "sync" || last.Bytes < 10_000 {
 		t.Errorf("the last words were %+v", last)
 	}
 }

@@ -126,6 +126,12 @@ func (m *meter) add(n int) {
 	}
 }
 
+// sync tells that what comes takes as long as the disk does.
+func (m *meter) sync() {
+	m.now.Doing, m.now.Item = "sync", ""
+	m.report()
+}
+
 func (m *meter) report() {
 	m.told = m.now.Bytes
 	if m.tell != nil {

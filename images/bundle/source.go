@@ -59,8 +59,8 @@ func (g *Gone) Error() string {
 
 // Progress tells how far some work has come.
 type Progress struct {
-	Doing   string // "fetch", "read", "write"
-	Item    string // what is or was worked on last, for people
+	Doing   string // "fetch", "read", "write"; "sync" while the disk takes all of it
+	Item    string // what is or was worked on last, for people; "" for all
 	Bytes   int64  // so far
 	OfBytes int64  // in all; 0 when that isn't known
 }
@@ -136,6 +136,7 @@ func (f *filler) all(ctx context.Context, items []Item) error {
 	close(next)
 	workers.Wait()
 	if len(f.failed) == 0 {
+		f.progress.sync()
 		return context.Cause(ctx) // ended by who called
 	}
 	f.askNow(ctx)
