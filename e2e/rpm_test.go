@@ -47,6 +47,7 @@ func TestRPM(t *testing.T) {
 
 // joinsBoth wants two Ready nodes.
 func (b *bench) joinsBoth() {
+	b.must(b.run("image", "build", b.inventory()))
 	r := b.must(b.inside("up", "--yes", b.inventory()))
 	b.Logf("\n%s", r.out[strings.Index(r.out, "node  "):])
 	status := b.must(b.inside("status", b.inventory()))
