@@ -15,8 +15,8 @@ import (
 )
 
 // repository makes the tests' rpm repository beside the built images, or finds
-// it there. The edits put it into a site.
-func repository(t *testing.T) (edits []string) {
+// it there, and gives how an inventory names it.
+func repository(t *testing.T) string {
 	t.Helper()
 	cache := os.Getenv("RA2_CACHE")
 	if cache == "" {
@@ -26,22 +26,31 @@ func repository(t *testing.T) (edits []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{`"URL"`, fmt.Sprintf("%q", r.URL), "[KEY]", "[" + r.Key + "]"}
+	return fmt.Sprintf("distribution: fedora-44, kernel: cloud, repositories: [{name: test, url: %q, keys: [%s], signed: true}]", r.URL, r.Key)
+}
+
+// One machine with real firmware gets a system of the rpm family.
+func TestInstallRPM(t *testing.T) {
+	needsLab(t)
+	b := newBench(t, "t-in-rpm", "small.yaml", "host-a", host, "distribution: debian-13, kernel: cloud", repository(t))
+	b.part("image", (*bench).buildsTwice)
+	if b.part("up", (*bench).installs) {
+		b.part("packages", (*bench).rpmTellsOfDisk)
+	}
 }
 
 // A control plane and a worker of the rpm family are installed and join.
 func TestRPM(t *testing.T) {
-	needsLab(t)
-	b := newBench(t, "t-rpm", "rpm.yaml", repository(t)...)
-	if !b.part("image", (*bench).buildsTwice) {
-		return
-	}
+	needsSite(t)
+	b := newBench(t, "t-rpm", "rpm.yaml", "IMAGE", repository(t))
 	if !b.part("up", (*bench).joinsBoth) {
 		return
 	}
 	b.part("again", func(b *bench) { b.exits(b.inside("plan", "--exit-code", b.inventory()), 0) })
 	for _, node := range []string{"cp-a", "worker-a"} {
-		b.part("packages of "+node, func(b *bench) { b.rpmTells(node) })
+		b.part("packages of "+node, func(b *bench) {
+			b.rpmTells(b.root(node, ""), "ra2-node", "kubelet", "kubeadm", "containerd", "runc")
+		})
 	}
 }
 
@@ -56,16 +65,40 @@ func (b *bench) joinsBoth() {
 	}
 }
 
-// rpmTells wants that the rpm of a running node says what the node holds, and
-// that all of it is as it was packaged.
-func (b *bench) rpmTells(node string) {
-	root := b.root(node, "")
+// rpmTellsOfDisk asks the rpm of the system on the machine's disk.
+func (b *bench) rpmTellsOfDisk() {
+	disk, err := os.Open(b.machine(host, "disk.raw"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer disk.Close()
+	_, first, _, err := rootPlace(disk)
+	if err != nil {
+		b.Fatal(err)
+	}
+	root := b.TempDir()
+	if out, err := exec.Command("mount", "-t", "erofs", "-o", fmt.Sprintf("ro,loop,offset=%d", first), disk.Name(), root).CombinedOutput(); err != nil {
+		b.Fatalf("mount the root partition: %v\n%s", err, out)
+	}
+	b.Cleanup(func() {
+		if out, err := exec.Command("umount", root).CombinedOutput(); err != nil {
+			b.Errorf("unmount the root partition: %v\n%s", err, out)
+		}
+	})
+	b.rpmTells(root, "ra2-node")
+}
+
+// rpmTells wants that the rpm in a node's root says what the node holds, these
+// packages among it, and that all of it is as it was packaged.
+func (b *bench) rpmTells(root string, names ...string) {
+	b.Helper()
 	system, err := os.ReadFile(filepath.Join(root, "etc/os-release"))
 	if err != nil || !strings.Contains(string(system), "ID_LIKE=fedora") {
 		b.Errorf("the system says it is %s, %v", system, err)
 	}
 	inside := strings.Fields(b.chroot(root, "rpm", "-qa", "--qf", `%{NAME}\n`))
-	for _, name := range []string{"systemd", "rpm", "glibc", "ra2-node", "kubelet", "kubeadm", "containerd", "runc"} {
+	names = append(names, "systemd", "rpm", "glibc")
+	for _, name := range names {
 		if !slices.Contains(inside, name) {
 			b.Errorf("rpm -qa doesn't list %s", name)
 		}
@@ -81,7 +114,7 @@ func (b *bench) rpmTells(node string) {
 	}
 	// Times are the image's, modes and owners are for scriptlets to set; what may
 	// differ besides is configuration, and an image has no caches.
-	said := b.chroot(root, "sh", "-c", "rpm -V kubelet containerd kubeadm runc systemd glibc --nomtime --nouser --nogroup --nomode || :")
+	said := b.chroot(root, "sh", "-c", "rpm -V --nomtime --nouser --nogroup --nomode "+strings.Join(names, " ")+" || :")
 	for line := range strings.Lines(said) {
 		if !strings.Contains(line, " c /etc/") && !strings.Contains(line, " /var/cache/") {
 			b.Errorf("rpm -V finds %s", line)
@@ -125,9 +158,7 @@ const readyTime = 9 * time.Minute
 // Ready.
 func TestRPMByUEFI(t *testing.T) {
 	needsSite(t)
-	repo := repository(t)
-	image := fmt.Sprintf("    image: {distribution: fedora-44, kernel: cloud, repositories: [{name: test, url: %s, keys: %s, signed: true}]}\n    classes:\n", repo[1], repo[3])
-	b := newBench(t, "t-rpm-uefi", "qemu.yaml", "    classes:\n", image)
+	b := newBench(t, "t-rpm-uefi", "qemu.yaml", "    classes:\n", "    image: {"+repository(t)+"}\n    classes:\n")
 	b.must(b.run("image", "build", b.inventory()))
 	c := b.startInside("up", "--yes", b.inventory())
 	late := time.AfterFunc(readyTime, func() { _ = c.Process.Signal(os.Interrupt) })
