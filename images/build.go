@@ -29,7 +29,7 @@ const (
 	containerEdition = 3
 	bundleEdition    = 1
 	dataEdition      = 6
-	imageEdition     = 5
+	imageEdition     = 6
 )
 
 // builder is one build: what is wanted, from what, where to.

@@ -69,10 +69,14 @@ func (b *builder) identity(p pieces) (string, error) {
 		return "", err
 	}
 	inputs := []any{imageEdition, b.spec.Distribution, b.spec.Kernel, b.spec.Kubernetes, laid, b.distro.Boot, b.distro.chrony(), b.distro.Links}
-	for _, made := range []string{filepath.Dir(p.base), p.kernel, p.loaders, filepath.Dir(p.node), p.data} {
+	for _, made := range []string{filepath.Dir(p.base), p.kernel, p.loaders, p.data} {
 		inputs = append(inputs, filepath.Base(made))
 	}
-	return key(inputs), nil
+	node, err := digestFile(p.node) // a file of the cache, or of the bundle
+	if err != nil {
+		return "", err
+	}
+	return key(append(inputs, node)), nil
 }
 
 // root assembles the root tree.
