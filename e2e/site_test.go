@@ -27,6 +27,7 @@ func TestSite(t *testing.T) {
 	}
 	b.part("again", func(b *bench) { b.secondUp(w) })
 	b.part("same", func(b *bench) { b.sameSystem("worker-b", "worker-c", ofNodes()) })
+	b.part("judged", (*bench).judged)
 	b.part("root", (*bench).readOnlyRoot)
 	b.part("ssh", (*bench).noSSH)
 	b.part("rebuild worker", func(b *bench) { b.rebuild("worker-a") })

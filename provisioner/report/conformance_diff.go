@@ -25,6 +25,7 @@ type RowChange struct {
 	Title    string             `json:"title"`
 	Was      conform.Verdict    `json:"was"`                // empty: the older report didn't judge it
 	Is       conform.Verdict    `json:"is"`                 // empty: the newer one doesn't
+	Said     string             `json:"said,omitempty"`     // what the newer report found first, or what is missing
 	Evidence []conform.Evidence `json:"evidence,omitempty"` // of the newer report, where the older one had another value or none
 }
 
@@ -41,7 +42,7 @@ func Diff(from, to Conformance) ConformanceDiff {
 	}
 	for _, now := range to.Rows {
 		before, judged := rowOf(from.Rows, now.ID)
-		c := RowChange{ID: now.ID, Title: now.Title, Was: before.Verdict, Is: now.Verdict, Evidence: fresh(before, now)}
+		c := RowChange{ID: now.ID, Title: now.Title, Was: before.Verdict, Is: now.Verdict, Said: said(now), Evidence: fresh(before, now)}
 		if !judged || before.Verdict != now.Verdict || len(c.Evidence) > 0 {
 			d.Changes = append(d.Changes, c)
 		}
@@ -114,15 +115,29 @@ func DiffText(d ConformanceDiff) string {
 	return b.String()
 }
 
-// sees names the first new evidence of a change.
+// sees says of a change what the newer report found first, or else its first
+// new evidence.
 func sees(c RowChange) string {
-	if len(c.Evidence) == 0 {
-		return "no new evidence"
+	if c.Was != c.Is && c.Said != "" || len(c.Evidence) == 0 {
+		return c.Said
 	}
 	e := c.Evidence[0]
-	text := strings.TrimSpace(e.Object + " " + e.Path + " is " + e.Value)
+	text := strings.Join(strings.Fields(e.Object+" "+e.Path+" is "+e.Value), " ")
 	if more := len(c.Evidence) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
 	return text
+}
+
+// said returns what a row's verdict rests on, in short.
+func said(r conform.Result) string {
+	i := slices.IndexFunc(r.Findings, func(f conform.Finding) bool { return f.Verdict == r.Verdict })
+	if i < 0 {
+		return ""
+	}
+	f := r.Findings[i]
+	if len(f.Missing) > 0 {
+		return strings.TrimSpace(f.Subject + " missing: " + f.Missing[0])
+	}
+	return strings.TrimSpace(f.Subject + " " + f.Got)
 }
