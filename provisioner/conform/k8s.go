@@ -130,12 +130,14 @@ func controlPlane(s Snapshot) []Finding {
 		for _, name := range []string{"kube-apiserver", "kube-scheduler", "kube-controller-manager"} {
 			pods := slices.DeleteFunc(s.component(name), func(r running) bool { return r.Spec.NodeName != n.Name })
 			good := slices.ContainsFunc(pods, func(r running) bool { return podReady(r.Pod) })
-			got := "no such pod"
+			got, seen := "no such pod", Evidence{
+				Command: "kubectl get pods -n kube-system -l component=" + name + " -o wide", Object: "pods", Path: ".spec.nodeName", Value: "none on " + n.Name, Time: s.Told[Pods],
+			}
 			if len(pods) > 0 {
 				got = fmt.Sprintf("%s, ready: %v", pods[0].Name, good)
+				seen = s.saw(Pods, ofPod(pods[0].Pod), `.status.conditions[?(@.type=="Ready")].status`, good)
 			}
-			all = append(all, either(good, ofNode(n), name+" runs", got, "see why it doesn't run: kubectl describe pod -n kube-system "+name+"-"+n.Name,
-				s.saw(Pods, "pod/kube-system/"+name+"-"+n.Name, `.status.conditions[?(@.type=="Ready")].status`, good)))
+			all = append(all, either(good, ofNode(n), name+" runs", got, "see why it doesn't run: kubectl describe pod -n kube-system "+name+"-"+n.Name, seen))
 		}
 	}
 	return all

@@ -3,12 +3,15 @@ package verify
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +97,7 @@ func TestRealServer(t *testing.T) {
 		}
 	}
 	t.Run("replay", func(t *testing.T) { replayed(t, s) })
+	t.Run("evidence", func(t *testing.T) { seenAgain(t, config, s) })
 	t.Run("mutations", func(t *testing.T) { testMutations(t, config, client) })
 }
 
@@ -117,6 +121,34 @@ func replayed(t *testing.T, s conform.Snapshot) {
 		if !slices.ContainsFunc(again.Served, func(o conform.GroupVersion) bool { return o.String() == g.String() }) {
 			t.Errorf("%s is lost", g)
 		}
+	}
+}
+
+// seenAgain runs the command of each evidence, as a reader would, and wants an
+// answer.
+func seenAgain(t *testing.T, config *rest.Config, s conform.Snapshot) {
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		t.Skip("kubectl isn't installed: nobody sees the evidence again")
+	}
+	ran := map[string]bool{}
+	for _, r := range judged(t, s).Rows {
+		for _, f := range r.Findings {
+			for _, e := range f.Evidence {
+				args, ok := strings.CutPrefix(e.Command, "kubectl ")
+				if kind := strings.Split(e.Object, "/")[0]; !ok || ran[kind+e.Path] {
+					continue // one node stands for all
+				}
+				ran[strings.Split(e.Object, "/")[0]+e.Path] = true
+				line := fmt.Sprintf("%s --server %s --token %s --insecure-skip-tls-verify %s", kubectl, config.Host, apiserver.Admin, args)
+				if out, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput(); err != nil {
+					t.Errorf("%s: %s: %v: %s", r.ID, e.Command, err, out)
+				}
+			}
+		}
+	}
+	if len(ran) < 30 {
+		t.Errorf("only %d commands were tried", len(ran))
 	}
 }
 
