@@ -1,6 +1,8 @@
 package images
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +87,25 @@ func TestRepositoriesAreChecked(t *testing.T) {
 		s.Kernel = "cloud"
 		if err := s.check(r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// Fedora's names of the network boot loaders become those that are offered.
+func TestFedorasLoadersAreOffered(t *testing.T) {
+	from := t.TempDir()
+	for _, name := range []string{"undionly.kpxe", "ipxe-snponly-x86_64.efi", "ipxe-x86_64.efi", "ipxe.iso"} {
+		if err := put(from, "usr/share/ipxe/"+name, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := builder{distro: fedora(t), cache: cache{t.TempDir()}}
+	if err := b.publishLoaders(from); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"snponly.efi": "ipxe-snponly-x86_64.efi", "ipxe.efi": "ipxe-x86_64.efi", "undionly.kpxe": "undionly.kpxe", "ipxe.iso": "ipxe.iso"} {
+		if got, err := os.ReadFile(filepath.Join(Loaders(b.cache.dir), name)); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v", name, got, err)
 		}
 	}
 }

@@ -116,7 +116,7 @@ func (b *builder) publishLoaders(from string) error {
 		return err
 	}
 	for _, name := range loaderFiles() {
-		if err := publishLoader(filepath.Join(from, b.distro.Boot.Network, name), filepath.Join(to, name)); err != nil {
+		if err := publishLoader(filepath.Join(from, b.distro.Boot.network(name)), filepath.Join(to, name)); err != nil {
 			return fmt.Errorf("network boot loaders: %w", err)
 		}
 	}
