@@ -95,7 +95,8 @@ type Live struct {
 	Logs   map[string]Log   // by LogKey: one pod of a controller speaks for all
 	// Unready holds, by the UID of a pod, when its readiness probe failed last; a
 	// pod isn't there where no event tells of it. Events are kept an hour.
-	Unready map[string]time.Time
+	Unready  map[string]time.Time
+	NoEvents bool // nobody could ask for them
 	// Lacks says why no images are told; empty if they are.
 	Lacks string
 	Time  time.Time // when it was asked

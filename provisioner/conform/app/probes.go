@@ -94,7 +94,7 @@ func (s subject) started(p pod, n *notes, most time.Duration) {
 		n.passes(".status.conditions", said)
 	case restarts == 0 && own >= 0 && own <= most:
 		n.passes(".status.conditions", fmt.Sprintf("%s, %v after its containers ran (the rest is the pull of images)", said, own))
-	case restarts > 0 || told && failed.After(ran.Add(most)) || s.Live.Time.Sub(p.status.StartTime.Time) > time.Hour:
+	case restarts > 0 || s.Live.NoEvents || told && failed.After(ran.Add(most)) || s.Live.Time.Sub(p.status.StartTime.Time) > time.Hour:
 		n.doubts(".status.conditions", said, "when it became ready first: it has run for long, was restarted or was unready since, and the last change is all that is kept; delete a pod (--disturb delete) to measure it")
 	default:
 		n.fails(".status.conditions", said)

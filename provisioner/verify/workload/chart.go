@@ -21,6 +21,7 @@ import (
 	"helm.sh/helm/v4/pkg/engine"
 	"helm.sh/helm/v4/pkg/strvals"
 
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
 )
 
@@ -134,7 +135,9 @@ func render(ref, dir string, o Options) (app.Chart, []app.Object, error) {
 	if o.Namespace == "" {
 		o.Namespace = "default"
 	}
+	heard := listen()
 	texts, err := templates(c, given, version, o)
+	said := heard()
 	if err != nil {
 		return failed(err)
 	}
@@ -145,7 +148,7 @@ func render(ref, dir string, o Options) (app.Chart, []app.Object, error) {
 	if len(objects) == 0 {
 		return failed(errors.New("with these values it makes no object"))
 	}
-	return app.Chart{Name: c.Name(), Version: c.Metadata.Version, Ref: ref, Lint: messages(dir, given, version, o)}, objects, nil
+	return app.Chart{Name: c.Name(), Version: c.Metadata.Version, Ref: ref, Lint: append(messages(dir, given, version, o), said...)}, objects, nil
 }
 
 // installable reports why a chart can't be installed as it is.
@@ -187,7 +190,7 @@ func (o Options) values() (map[string]any, error) {
 	}
 	for _, s := range o.Set {
 		if err := strvals.ParseInto(s, all); err != nil {
-			return nil, fmt.Errorf("read the value --set %s: %w", s, err)
+			return nil, fmt.Errorf("read the value --set %s: %w", conform.Redact(s), err)
 		}
 	}
 	return all, nil
@@ -241,6 +244,7 @@ func parseTexts(c *chart.Chart, ref string, texts map[string]string, o Options) 
 
 // messages returns what helm lint says of the chart in a folder.
 func messages(dir string, given map[string]any, version *common.KubeVersion, o Options) []app.Message {
+	defer listen()() // it renders again, and says the same
 	var all []app.Message
 	for _, m := range lint.RunAll(dir, given, o.Namespace, lint.WithKubeVersion(version)).Messages {
 		severity := map[int]string{support.ErrorSev: "error", support.WarningSev: "warning"}[m.Severity]

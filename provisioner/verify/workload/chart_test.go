@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"log"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/workload"
 )
 
@@ -81,6 +83,27 @@ func TestRender(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "ra2-chart-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestRenderTellsWhatHelmSays gives a value that doesn't fit: Helm only logs that.
+func TestRenderTellsWhatHelmSays(t *testing.T) {
+	var said bytes.Buffer
+	log.SetOutput(&said)
+	defer log.SetOutput(os.Stderr)
+	dir := filepath.Join(t.TempDir(), "web")
+	files := webChart()
+	files["values.yaml"] = "image: {tag: latest}\nreplicas: 1\nextra: none\n"
+	lay(t, dir, files)
+	c, _, err := workload.Render(t.Context(), dir, workload.Options{Version: "v1.37.2", Set: []string{"extra.a=b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(c.Lint, func(m app.Message) bool { return m.Severity == "warning" && strings.Contains(m.Text, "extra") }) || said.Len() > 0 {
+		t.Errorf("%+v, and to the logger %q", c.Lint, &said)
+	}
+	if log.Print("x"); !strings.Contains(said.String(), "x") {
+		t.Error("the logger is not what it was")
 	}
 }
 

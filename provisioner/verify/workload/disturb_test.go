@@ -155,7 +155,7 @@ spec:
 
 // shop starts a cluster without nodes of its own, with a Deployment that is
 // available.
-func shop(t *testing.T) (*Client, *kubelets) {
+func shop(t *testing.T, set func(*kubelets)) (*Client, *kubelets) {
 	t.Helper()
 	config := apiserver.Start(t, "--allow-privileged")
 	apiserver.Controllers(t, config, "deployment-controller", "replicaset-controller", "namespace-controller", "disruption-controller", "garbage-collector-controller")
@@ -166,6 +166,7 @@ func shop(t *testing.T) (*Client, *kubelets) {
 		t.Fatal(err)
 	}
 	k := &kubelets{kube: kube, says: `{"event":"began","what":"2000 ms of latency on eth0"}`, end: map[string]chan struct{}{}}
+	set(k)
 	server := httptest.NewTLSServer(http.HandlerFunc(k.serve))
 	t.Cleanup(server.CloseClientConnections)
 	t.Cleanup(server.Close)
@@ -282,7 +283,7 @@ func clean(t *testing.T, c *Client) {
 }
 
 func TestDisturbOnRealServer(t *testing.T) {
-	c, k := shop(t)
+	c, k := shop(t, func(*kubelets) {})
 	plan, err := c.Plan(t.Context(), "shop", []app.Kind{app.Latency, app.ControlPlane, app.Scale, app.Update, app.Delete, app.Drain})
 	if err != nil || len(plan) != 7 {
 		t.Fatalf("%v, %v", plan, err)
@@ -315,8 +316,7 @@ func TestDisturbOnRealServer(t *testing.T) {
 // TestDisturbFails lets the pod be unready while it is disturbed, and the data be
 // gone afterwards.
 func TestDisturbFails(t *testing.T) {
-	c, k := shop(t)
-	k.hurt = true
+	c, _ := shop(t, func(k *kubelets) { k.hurt = true })
 	plan, err := c.Plan(t.Context(), "shop", []app.Kind{app.Latency, app.IO})
 	if err != nil {
 		t.Fatal(err)
@@ -345,8 +345,9 @@ func TestDisturbFails(t *testing.T) {
 
 // TestDisturbLacks wants unknown, with the kernel's reason.
 func TestDisturbLacks(t *testing.T) {
-	c, k := shop(t)
-	k.says = `{"event":"lacks","what":"the node's kernel has no netem (module sch_netem): no such file or directory"}`
+	c, _ := shop(t, func(k *kubelets) {
+		k.says = `{"event":"lacks","what":"the node's kernel has no netem (module sch_netem): no such file or directory"}`
+	})
 	plan, err := c.Plan(t.Context(), "shop", []app.Kind{app.Corruption})
 	if err != nil {
 		t.Fatal(err)
@@ -366,7 +367,7 @@ func TestDisturbLacks(t *testing.T) {
 // TestDisturbInterrupted ends the run while a pod is disturbed, while a node is
 // drained, and between an update and its way back: all is undone.
 func TestDisturbInterrupted(t *testing.T) {
-	c, k := shop(t)
+	c, k := shop(t, func(*kubelets) {})
 	for _, kind := range []app.Kind{app.Latency, app.Drain, app.Update} {
 		plan, err := c.Plan(t.Context(), "shop", []app.Kind{kind})
 		if err != nil {

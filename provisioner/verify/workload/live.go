@@ -192,6 +192,7 @@ func (c *Client) events(ctx context.Context, namespace string, live *app.Live) {
 	data, err := c.get(ctx, "/api/v1/namespaces/"+url.PathEscape(namespace)+"/events?fieldSelector="+url.QueryEscape("involvedObject.kind=Pod,reason=Unhealthy"))
 	var list corev1.EventList
 	if err != nil || json.Unmarshal(data, &list) != nil {
+		live.NoEvents = true
 		return
 	}
 	for _, e := range list.Items {
@@ -242,7 +243,14 @@ func (c *Client) release(ctx context.Context, namespace string, w *app.Workload)
 	data, err := c.kube.RESTClient().Get().RequestURI("/api/v1/namespaces/"+url.PathEscape(namespace)+"/secrets?labelSelector="+url.QueryEscape("owner=helm,status=deployed")).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").DoRaw(ctx)
 	var list metav1.PartialObjectMetadataList
-	if err != nil || json.Unmarshal(data, &list) != nil || len(list.Items) == 0 {
+	if err == nil {
+		err = json.Unmarshal(data, &list)
+	}
+	switch {
+	case err != nil:
+		w.Chart = &app.Chart{Name: namespace, Release: "not told: " + conform.Trim(err.Error())}
+		return
+	case len(list.Items) == 0:
 		return
 	}
 	labels := list.Items[0].Labels
