@@ -165,12 +165,17 @@ func Judge(catalogue ra2.Catalogue, w Workload) ([]conform.Result, error) {
 	return all, nil
 }
 
-// how corrects what a row rests on: one that is judged by doing wherever
-// somebody did rests on settings where they alone decided.
+// how corrects what a row rests on: on doing where somebody did, and on settings
+// where they alone made it fail.
 func how(of conform.How, findings []conform.Finding) conform.How {
 	for _, f := range findings {
 		if strings.HasPrefix(f.Subject, ran) {
 			return conform.Behaviour
+		}
+	}
+	for _, f := range findings {
+		if f.Verdict == conform.Fail && len(f.Evidence) > 0 && strings.Contains(f.Evidence[0].Path, ".spec") {
+			return conform.Setting
 		}
 	}
 	return of

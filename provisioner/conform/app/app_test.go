@@ -144,6 +144,9 @@ func TestViolations(t *testing.T) {
 			if got.Verdict != conform.Fail || i < 0 {
 				t.Fatalf("%s, %+v\nwant a fail that says %q", got.Verdict, got.Findings, m.Says)
 			}
+			if (m.Run == "") != (got.How == conform.Setting) && m.In == "written" {
+				t.Errorf("it rests on %s", got.How)
+			}
 			if e := got.Findings[i].Evidence; m.In == "written" && !slices.ContainsFunc(e, func(e conform.Evidence) bool { return e.File == "written.yaml" && e.Line > 0 }) {
 				t.Errorf("the evidence names no place: %+v", e)
 				return

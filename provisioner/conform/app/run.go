@@ -144,15 +144,15 @@ func (u Unit) judge(kind Kind) (wrong, missing, told []string) {
 		because = " (" + u.Reason + ")"
 	}
 	if u.Least == 0 {
-		wrong = append(wrong, fmt.Sprintf("%s had no ready pod for %v%s", u.Name, u.Down.Round(time.Second), because))
+		wrong = append(wrong, fmt.Sprintf("%s had no ready pod for %v%s", u.Name, short(u.Down), because))
 	}
 	if u.Restarts > 0 && kind != Drain && kind != Delete {
 		wrong = append(wrong, fmt.Sprintf("%d restarts of containers in %s%s", u.Restarts, u.Name, because))
 	}
 	if !u.Back {
-		wrong = append(wrong, fmt.Sprintf("%s did not come back to %d ready pods in %v%s", u.Name, u.Before, u.After.Round(time.Second), because))
+		wrong = append(wrong, fmt.Sprintf("%s did not come back to %d ready pods in %v%s", u.Name, u.Before, short(u.After), because))
 	}
-	return wrong, nil, []string{fmt.Sprintf("%s kept %d of %d pods ready, whole again after %v", u.Name, u.Least, u.Before, u.After.Round(time.Second))}
+	return wrong, nil, []string{fmt.Sprintf("%s kept %d of %d pods ready, whole again after %v", u.Name, u.Least, u.Before, short(u.After))}
 }
 
 // data says what became of the data. A check may fail while the disturbance
@@ -197,7 +197,7 @@ func (r Run) evidence() []conform.Evidence {
 	for _, u := range r.Units {
 		all = append(all, conform.Evidence{Command: command, Object: u.Name, Time: r.Ended, Value: fmt.Sprintf(
 			"from %s for %v: ready before %d, least %d, none for %v, restarts %d, whole again after %v",
-			r.Began.UTC().Format(time.TimeOnly), r.Ended.Sub(r.Began).Round(time.Second), u.Before, u.Least, u.Down.Round(time.Second), u.Restarts, u.After.Round(time.Second))})
+			r.Began.UTC().Format(time.TimeOnly), r.Ended.Sub(r.Began).Round(time.Second), u.Before, u.Least, short(u.Down), u.Restarts, short(u.After))})
 	}
 	for _, c := range r.Checks {
 		all = append(all, conform.Evidence{Command: command, Object: "check " + c.When, Time: c.At, Value: conform.Trim(fmt.Sprintf("%v in %v: %s", c.OK, c.Took.Round(time.Millisecond), c.Said))})
@@ -250,15 +250,24 @@ func (s subject) single() []conform.Finding {
 	var all []conform.Finding
 	for _, o := range s.Objects {
 		p, ok := template(o)
+		said := "1: none is ready while it is replaced"
 		if least, by := scaled[o.Kind+"/"+o.Name]; by {
-			p.replicas = least
+			p.replicas, said = least, "1, as few as its HPA keeps: none is ready while it is replaced"
 		}
 		if !ok || p.ends || p.owner != "" || p.replicas != 1 {
 			continue
 		}
 		n := &notes{object: o, at: s.Time}
-		n.fails(".spec.replicas", "1, or as few by its HPA: none is ready while it is replaced")
+		n.fails(".spec.replicas", said)
 		all = append(all, n.finding("pods are left that are ready", "run two replicas or more, on different nodes"))
 	}
 	return all
+}
+
+// short leaves out of a duration what is too fine to matter.
+func short(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(time.Second)
 }

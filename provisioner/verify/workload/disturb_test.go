@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/yaml"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
@@ -31,10 +31,9 @@ import (
 // no cordon is, says that they run, ends those that are deleted, and serves the log
 // of ra2-disturb. All else is done by a real kube-controller-manager.
 type kubelets struct {
-	kube   *kubernetes.Clientset
-	says   string // the first line of ra2-disturb
-	placed int    // pods that were given a node
-	hurt   bool   // a pod that is disturbed isn't ready meanwhile
+	kube *kubernetes.Clientset
+	says string // the first line of ra2-disturb
+	hurt bool   // a pod that is disturbed isn't ready meanwhile
 
 	mu     sync.Mutex
 	end    map[string]chan struct{} // by pod of ours: closed when it is told to end
@@ -95,22 +94,30 @@ func (k *kubelets) step(ctx context.Context, p *corev1.Pod) {
 		now := int64(0)
 		_ = pods.Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
 	case p.Spec.NodeName == "":
-		nodes := []string{"w-a", "w-b"}
-		if k.placed++; k.placed%2 == 0 { // in turn
-			slices.Reverse(nodes)
-		}
-		for _, name := range nodes {
-			n, err := k.kube.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-			if err == nil && !n.Spec.Unschedulable {
-				_ = pods.Bind(ctx, &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: p.Name}, Target: corev1.ObjectReference{Kind: "Node", Name: name}}, metav1.CreateOptions{})
-				return
-			}
-		}
+		k.place(ctx, p)
 	case p.Status.Phase == corev1.PodPending:
 		k.status(ctx, p, true)
 		if tool && k.hurt {
 			k.ready(ctx, false)
 		}
+	}
+}
+
+// place puts a pod where the fewest are, as the scheduler does with equals.
+func (k *kubelets) place(ctx context.Context, p *corev1.Pod) {
+	best, fewest := "", 0
+	for _, name := range []string{"w-a", "w-b"} {
+		n, err := k.kube.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil || n.Spec.Unschedulable {
+			continue
+		}
+		there, err := k.kube.CoreV1().Pods(p.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + name})
+		if err == nil && (best == "" || len(there.Items) < fewest) {
+			best, fewest = name, len(there.Items)
+		}
+	}
+	if best != "" {
+		_ = k.kube.CoreV1().Pods(p.Namespace).Bind(ctx, &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: p.Name}, Target: corev1.ObjectReference{Kind: "Node", Name: best}}, metav1.CreateOptions{})
 	}
 }
 
@@ -137,10 +144,17 @@ func (k *kubelets) ready(ctx context.Context, is bool) {
 func (k *kubelets) status(ctx context.Context, p *corev1.Pod, ready bool) {
 	is := map[bool]corev1.ConditionStatus{true: corev1.ConditionTrue, false: corev1.ConditionFalse}[ready]
 	started := metav1.Now()
-	p.Status.Phase, p.Status.StartTime = corev1.PodRunning, &started
-	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: is, Reason: "ContainersNotReady", LastTransitionTime: started}}
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: p.Spec.Containers[0].Name, Ready: ready, ContainerID: "containerd://c0ffee", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}}}}
-	_, _ = k.kube.CoreV1().Pods(p.Namespace).UpdateStatus(ctx, p, metav1.UpdateOptions{})
+	_ = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		p, err := k.kube.CoreV1().Pods(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		p.Status.Phase, p.Status.StartTime = corev1.PodRunning, &started
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: is, Reason: "ContainersNotReady", LastTransitionTime: started}}
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: p.Spec.Containers[0].Name, Ready: ready, ContainerID: "containerd://c0ffee", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}}}}
+		_, err = k.kube.CoreV1().Pods(p.Namespace).UpdateStatus(ctx, p, metav1.UpdateOptions{})
+		return err
+	})
 }
 
 // shopDeployment is a workload of two pods.

@@ -73,6 +73,11 @@ func (r rolling) template(ctx context.Context, value any) error {
 
 // patch changes the controller, or a part of it.
 func (r rolling) patch(ctx context.Context, part string, patch []byte) error {
+	ctx, cancel, err := whole(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	req := r.c.kube.AppsV1().RESTClient().Patch(types.StrategicMergePatchType).Namespace(r.ns).Resource(r.resource).Name(r.name)
 	if part != "" {
 		req = r.c.kube.AppsV1().RESTClient().Patch(types.MergePatchType).Namespace(r.ns).Resource(r.resource).Name(r.name).SubResource(part)

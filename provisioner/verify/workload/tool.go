@@ -48,6 +48,11 @@ type lacks struct{ error }
 
 // home makes the namespace that pods of ours are in, which may be privileged there.
 func (c *Client) home(ctx context.Context) (string, error) {
+	ctx, cancel, err := whole(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer cancel()
 	made, err := c.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "ra2-disturb-", Labels: map[string]string{ours: "", "pod-security.kubernetes.io/enforce": "privileged"},
 	}}, metav1.CreateOptions{})
@@ -85,7 +90,12 @@ func (c *Client) launch(ctx context.Context, home, image string, target *corev1.
 // create makes a pod in a new namespace, whose account is there a moment later.
 func (c *Client) create(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
 	for {
-		made, err := c.kube.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+		one, cancel, err := whole(ctx)
+		if err != nil {
+			return nil, err
+		}
+		made, err := c.kube.CoreV1().Pods(pod.Namespace).Create(one, pod, metav1.CreateOptions{})
+		cancel()
 		if err == nil || !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "serviceaccount") {
 			return made, err
 		}

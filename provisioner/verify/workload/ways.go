@@ -50,9 +50,25 @@ func doing(p *corev1.Pod) string {
 	return strings.TrimSpace(strings.Join(words, " "))
 }
 
+// whole returns a context for one request that changes something. An API server may
+// still carry out a request whose sender has gone, after what undoes it: so it isn't
+// cut when the run ends, but not begun either.
+func whole(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	return ctx, cancel, nil
+}
+
 // cordon takes a node out of scheduling, or brings it back; the annotation says
 // whose cordon it is.
 func (c *Client) cordon(ctx context.Context, node string, out bool) error {
+	ctx, cancel, err := whole(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
 	var mark any
 	if out {
 		mark = "cordoned"
