@@ -58,7 +58,7 @@ func Build(ctx context.Context, s Spec, cacheDir string, report func(Progress)) 
 		report = func(Progress) {}
 	}
 	b, err := newBuilder(s, cacheDir, report)
-	if err != nil {
+	if err = errors.Join(err, s.makeable()); err != nil {
 		return Manifest{}, fmt.Errorf("build image: %w", err)
 	}
 	if m, err := b.finished(); !errors.Is(err, fs.ErrNotExist) {

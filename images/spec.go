@@ -21,7 +21,7 @@ type Spec struct {
 	Distribution string // a name of the recipe; "" means "debian-13"
 	Kernel       string // "cloud" (virtual machines, small) or "generic" (servers); "" means "cloud"
 	Kubernetes   bool   // false: the system and ra2-node only, for tests
-	Node         string // file: the static ra2-node program; "" means that of the bundle
+	Node         string // file: the static ra2-node program; "" means that of the bundle, and without one nothing can be built
 	Mirror       string // of .deb packages, where no bundle is given; "" means the recipe's
 
 	// Repositories are those of an rpm distribution, in the place of the recipe's.
@@ -117,12 +117,18 @@ func (s Spec) check(r Recipe) error {
 	} else if len(s.Repositories) > 0 {
 		wrong = append(wrong, rpm.Archive{Repositories: s.Repositories}.Check())
 	}
-	if s.Node == "" && s.Bundle == nil {
-		wrong = append(wrong, errors.New("no ra2-node program is named: build it with CGO_ENABLED=0 go build ./cmd/ra2-node"))
-	} else if s.Node != "" {
+	if s.Node != "" {
 		wrong = append(wrong, isFile(s.Node))
 	}
 	return errors.Join(wrong...)
+}
+
+// makeable says what is missing to build s; one that was built is found without.
+func (s Spec) makeable() error {
+	if s.Node == "" && s.Bundle == nil {
+		return errors.New("no ra2-node program is named: build it with CGO_ENABLED=0 go build ./cmd/ra2-node")
+	}
+	return nil
 }
 
 // isFile says what is wrong with the ra2-node program.

@@ -4,22 +4,41 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 )
 
+// bundleOpener gives the bundle of a run.
+type bundleOpener func() (bundle.Bundle, error)
+
+// bundle returns how to get the bundle of the options: it is read through once,
+// when it is first needed.
+func (r *Run) bundle(ctx context.Context) bundleOpener {
+	return sync.OnceValues(func() (bundle.Bundle, error) {
+		o := r.options
+		tell := notices(r.tell)
+		b, err := bundle.Find(ctx, o.Bundle, o.Cache, o.BundleKey, reading(5*time.Second, func(text string) { tell("", text) }))
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrUsage, err)
+		}
+		return b, err
+	})
+}
+
 // serveContent serves the bundle of the options, where there is one, until the
 // run is closed.
-func (r *Run) serveContent(ctx context.Context, notice func(node, text string)) error {
+func (r *Run) serveContent(ctx context.Context, open bundleOpener, notice func(node, text string)) error {
 	o := r.options
 	if o.Bundle == "" {
 		return nil
 	}
-	content, err := OpenContent(ctx, r.want, ContentOptions{
-		Bundle: o.Bundle, Key: o.BundleKey, Cache: o.Cache, Inventory: o.Inventory, Log: slog.New(teller{notice}),
-		Progress: reading(5*time.Second, func(text string) { notice("", text) }),
-	})
+	b, err := open()
+	if err != nil {
+		return err
+	}
+	content, err := openContent(ctx, r.want, b, ContentOptions{Inventory: o.Inventory, Log: slog.New(teller{notice})})
 	if err != nil {
 		return err
 	}

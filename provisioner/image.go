@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/ra2-deploy/ra2-deploy/images"
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/images/rpm"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
@@ -24,8 +25,9 @@ type imageFiles struct {
 }
 
 // ImageSpec returns the image that an inventory wants. ra2-node is the program
-// beside ra2-deploy; the keys of Secure Boot are read from where the inventory
-// at path says.
+// beside ra2-deploy, where there is one: a site whose bundle carries the finished
+// image has no use for it. The keys of Secure Boot are read from where the
+// inventory at path says.
 func ImageSpec(c inventory.Cluster, path string) (images.Spec, error) {
 	keys, err := readKeys(c, filepath.Dir(path))
 	if err != nil {
@@ -43,17 +45,30 @@ func imageSpec(c inventory.Cluster, keys bootKeys) (images.Spec, error) {
 	for _, r := range c.Image.Repositories {
 		repositories = append(repositories, rpm.Repository(r))
 	}
-	return images.Spec{
+	spec := images.Spec{
 		Repositories: repositories,
 		Distribution: c.Image.Distribution, Kernel: c.Image.Kernel, Kubernetes: c.Image.Kubernetes,
 		Node: filepath.Join(filepath.Dir(self), "ra2-node"), SignedBy: keys.fingerprint(), Signer: keys.signer,
-	}, nil
+	}
+	if _, err := os.Stat(spec.Node); errors.Is(err, fs.ErrNotExist) {
+		spec.Node = ""
+	}
+	return spec, nil
 }
 
 // image returns how to get the run's image: it is looked for once, when it is
 // first needed.
-func (r *Run) image() func() (imageFiles, error) {
-	return sync.OnceValues(func() (imageFiles, error) { return findImage(r.options, r.want, r.bootKeys) })
+func (r *Run) image(open bundleOpener) func() (imageFiles, error) {
+	return sync.OnceValues(func() (imageFiles, error) {
+		if r.options.Bundle == "" || r.options.Image != "" {
+			return findImage(r.options, r.want, r.bootKeys)
+		}
+		b, err := open()
+		if err != nil {
+			return imageFiles{}, err
+		}
+		return carriedImage(b, r.options, r.want, r.bootKeys)
+	})
 }
 
 // findImage returns the built image that the inventory wants, complete; or the
@@ -76,6 +91,29 @@ func findImage(o Options, c inventory.Cluster, keys bootKeys) (imageFiles, error
 	case errors.Is(err, fs.ErrNotExist):
 		return imageFiles{}, fmt.Errorf("%w: %w\nnext: ra2-deploy image build %s --cache %s", ErrUsage, err, o.Inventory, o.Cache)
 	case err != nil:
+		return imageFiles{}, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	return imageFiles{o.Cache, m, keys}, errors.Join(fits(m, c), keys.fit(m))
+}
+
+// carriedImage returns the finished image that a bundle carries. From then on it
+// is the one that the inventory wants, so that commands which aren't told of the
+// bundle find it, too. A bundle without one may have been built from before.
+func carriedImage(b bundle.Bundle, o Options, c inventory.Cluster, keys bootKeys) (imageFiles, error) {
+	spec, err := imageSpec(c, keys)
+	if err != nil {
+		return imageFiles{}, err
+	}
+	m, err := images.Carried(b, spec, o.Cache)
+	if errors.Is(err, images.ErrNotCarried) {
+		if m, err = images.Built(spec, o.Cache); errors.Is(err, fs.ErrNotExist) {
+			return imageFiles{}, fmt.Errorf("%w: the bundle carries no finished image of %s with kernel %s, and none was built of it\nnext: ra2-deploy image build --bundle %s %s --cache %s   (or make the bundle with --image)",
+				ErrUsage, spec.Distribution, spec.Kernel, o.Bundle, o.Inventory, o.Cache)
+		}
+	} else if err == nil {
+		err = images.Choose(spec, o.Cache, m)
+	}
+	if err != nil {
 		return imageFiles{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	return imageFiles{o.Cache, m, keys}, errors.Join(fits(m, c), keys.fit(m))

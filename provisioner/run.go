@@ -86,13 +86,14 @@ func (r *Run) Plan(ctx context.Context) (Turn, error) {
 	if err := r.hear(ctx, rec); err != nil {
 		return Turn{}, err
 	}
-	return r.site(r.image(), nil).Plan(ctx)
+	return r.site(r.image(r.bundle(ctx)), nil).Plan(ctx)
 }
 
 // Up brings hosts and cluster to what the inventory wants. Where nothing is
 // left to do, or where the first look refuses, no port is opened.
 func (r *Run) Up(ctx context.Context) error {
-	image := r.image()
+	open := r.bundle(ctx)
+	image := r.image(open)
 	if turn, err := r.site(image, nil).Plan(ctx); err != nil || turn.Plan.Empty() {
 		return err
 	}
@@ -107,7 +108,7 @@ func (r *Run) Up(ctx context.Context) error {
 		defer one.Unlock()
 		r.tell(ev)
 	}
-	if err := r.serveContent(ctx, notices(tell)); err != nil {
+	if err := r.serveContent(ctx, open, notices(tell)); err != nil {
 		return err
 	}
 	servers, err := serve(ctx, r.want, r.state, files, signals, r.known, notices(tell))

@@ -52,18 +52,17 @@ func (f flags) people(cmd *cobra.Command) io.Writer {
 	return cmd.OutOrStdout()
 }
 
+// addBundle adds the flags of commands that install.
+func (f *flags) addBundle(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.bundle, "bundle", "", "bundle, a directory or one file: its finished image is installed, and it is served to the nodes while the run lasts")
+	addPublic(cmd, &f.public)
+}
+
 func (f *flags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cache, "cache", defaultCache(), "directory that holds built images (environment: RA2_CACHE)")
 	cmd.Flags().StringVar(&f.image, "image", "", "digest of the built image to use; default is the one that \"image build\" makes here")
 	cmd.Flags().StringVar(&f.events, "events", "", "also write every event as a line of JSON to this file, - is the standard output")
 	cmd.Flags().IntVar(&f.parallel, "parallel", 16, "steps that run at once")
-}
-
-// addBundle gives a command that installs hosts the flags of what is served to
-// them meanwhile.
-func (f *flags) addBundle(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.bundle, "bundle", "", "serve this bundle, a directory or one file, to the nodes while the run lasts")
-	addPublic(cmd, &f.public)
 }
 
 // work is one command's run, and whether it has begun to change anything.

@@ -40,6 +40,7 @@ func planCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	f.addBundle(cmd)
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "exit with status 4 when there is something to do")
 	output = addFormat(cmd)
 	return cmd
