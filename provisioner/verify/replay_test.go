@@ -209,6 +209,38 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// TestMute wants that a server which stops answering after ten requests is left
+// alone after three more, and that what it told before is kept.
+func TestMute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, err := replay.New(rich(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := 0
+		c, err := OpenConfig(&rest.Config{Host: "http://cluster.example", Transport: transport(func(r *http.Request) (*http.Response, error) {
+			if sent++; sent > 10 {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			w := httptest.NewRecorder()
+			server.ServeHTTP(w, r)
+			return w.Result(), nil
+		})}, PerSecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		s, err := c.Snapshot(t.Context())
+		if took := time.Since(began); err != nil || sent != 10+patience || took > 2*time.Minute {
+			t.Errorf("%v, %d requests in %v", err, sent, took)
+		}
+		if !s.Has(conform.Nodes) || s.Has(conform.Served) || s.Missing[conform.Served] != errMute.Error() || s.Has(conform.KubeletOf("cp-a")) {
+			t.Errorf("told %v, missing %v", s.Told, s.Missing)
+		}
+	})
+}
+
 type transport func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements http.RoundTripper.

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
+	_ "k8s.io/client-go/plugin/pkg/client/auth/oidc" // a kubeconfig may log in by OpenID Connect
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/flowcontrol"
@@ -30,6 +31,13 @@ const PerSecond = 3.8
 
 // askTime bounds one request: a node that is down must not hold up the rest.
 const askTime = 15 * time.Second
+
+// patience is how many requests in a row may stay without an answer. After that
+// nothing more is asked: a server that has gone costs a minute, not ten.
+const patience = 3
+
+// errMute says that the API server has stopped answering.
+var errMute = errors.New("not asked: the API server left the last requests without an answer")
 
 // ErrUnreachable says that the API server didn't answer at all, or knows no
 // such user: there is nothing to judge.
@@ -46,6 +54,7 @@ type Cluster struct {
 	asked int
 	every time.Duration // from one request to the next, at least
 	last  time.Time     // when the last one was sent
+	mute  int           // requests that nobody answered, since the last answer
 }
 
 // Open returns the cluster of a kubeconfig file, of its current context. An
@@ -98,6 +107,9 @@ func (c *Cluster) Asked() int { return c.asked }
 
 // get sends one request and returns the body of the answer.
 func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.Request)) ([]byte, error) {
+	if c.mute >= patience {
+		return nil, errMute
+	}
 	if c.Tell != nil {
 		c.Tell(what, c.asked)
 	}
@@ -112,6 +124,11 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 	defer cancel()
 	c.asked++
 	body, err := r.DoRaw(ctx)
+	if _, answered := errors.AsType[*apierrors.StatusError](err); err == nil || answered {
+		c.mute = 0
+	} else {
+		c.mute++
+	}
 	if err != nil {
 		return nil, fmt.Errorf("GET %s%s: %w", c.host, path, said(err, body))
 	}
@@ -152,6 +169,8 @@ func why(err error) string {
 	case apierrors.IsForbidden(err):
 		status, _ := errors.AsType[*apierrors.StatusError](err)
 		return "not allowed: " + status.ErrStatus.Message
+	case errors.Is(err, errMute):
+		return err.Error()
 	case apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err):
 		return "this API server doesn't serve it"
 	}
