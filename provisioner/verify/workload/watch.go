@@ -119,7 +119,9 @@ func (w *watcher) note(p *corev1.Pod, gone bool) {
 		w.pods[p.UID] = now
 	}
 	if before.ready && !now.ready && t.Reason == "" {
-		t.Reason = reason(p)
+		if t.Reason = reason(p); gone {
+			t.Reason = p.Name + " is gone"
+		}
 	}
 	t.count(before.ready, now.ready, w.now())
 	close(w.changed)
