@@ -438,13 +438,9 @@ func (t task) groups(pid int) ([]string, error) {
 			continue
 		}
 		switch parts[1] {
-		case "":
-			if _, err := os.Stat(filepath.Join(t.cgroups, parts[2], "cgroup.procs")); err == nil {
-				all = append(all, filepath.Join(t.cgroups, parts[2]))
-			}
-		case "memory", "blkio":
-			if _, err := os.Stat(filepath.Join(t.cgroups, parts[1], parts[2], "cgroup.procs")); err == nil {
-				all = append(all, filepath.Join(t.cgroups, parts[1], parts[2]))
+		case "", "memory", "blkio":
+			if dir, ok := below(filepath.Join(t.cgroups, parts[1]), parts[2]); ok {
+				all = append(all, dir)
 			}
 		}
 	}
@@ -452,6 +448,18 @@ func (t task) groups(pid int) ([]string, error) {
 		return nil, lacks{fmt.Errorf("the cgroup of the container is not below %s", t.cgroups)}
 	}
 	return all, nil
+}
+
+// below finds the folder of a cgroup. What is mounted may begin further down than the
+// path does: a node that is itself a container sees only its own part.
+func below(root, path string) (string, bool) {
+	for rest := strings.Trim(filepath.Clean("/"+path), "/"); rest != ""; {
+		if _, err := os.Stat(filepath.Join(root, rest, "cgroup.procs")); err == nil {
+			return filepath.Join(root, rest), true
+		}
+		_, rest, _ = strings.Cut(rest, "/")
+	}
+	return "", false
 }
 
 // memorySize returns how much is left of a container's memory until its share is

@@ -237,6 +237,29 @@ func TestIO(t *testing.T) {
 	}
 }
 
+func TestBelow(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "kubepods/pod1/c"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"", "kubepods/pod1/c"} {
+		if err := os.WriteFile(filepath.Join(root, dir, "cgroup.procs"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := filepath.Join(root, "kubepods/pod1/c")
+	for _, path := range []string{"/kubepods/pod1/c", "/site/w-a/kubepods/pod1/c", "/../../kubepods/pod1/c"} {
+		if got, ok := below(root, path); got != want || !ok {
+			t.Errorf("%s: %s, %v", path, got, ok)
+		}
+	}
+	for _, path := range []string{"/", "", "/kubepods/pod2/d"} {
+		if got, ok := below(root, path); ok {
+			t.Errorf("%s: %s: that is not the container's", path, got)
+		}
+	}
+}
+
 func TestNameServers(t *testing.T) {
 	// This process's own root is read: it has a resolv.conf, or it hasn't.
 	all, err := nameServers(os.Getpid())

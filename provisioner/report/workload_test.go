@@ -1,0 +1,67 @@
+package report_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
+)
+
+// rowOf returns a row with so many findings of a verdict.
+func rowOf(id int, level ra2.Level, v conform.Verdict, findings int) conform.Result {
+	r := conform.Result{ID: fmt.Sprintf("ra2.app.%03d", id), Title: "Title", Level: level, How: conform.Setting, Verdict: v}
+	for i := range findings {
+		f := conform.Finding{Verdict: v, Subject: fmt.Sprintf("deployment/shop/web-%d", i), Got: ".spec.x 1", Do: "change it"}
+		if v == conform.Unknown {
+			f.Missing = []string{fmt.Sprintf("what tells of %d", id%2)}
+		} else {
+			f.Evidence = []conform.Evidence{{File: "web.yaml", Line: 7 + i}}
+		}
+		r.Findings = append(r.Findings, f)
+	}
+	return r
+}
+
+func TestWorkloadText(t *testing.T) {
+	w := report.Workload{Workload: "manifests deploy/", Kubernetes: "1.37", Objects: 2, NotJudged: []string{"a", "b", "c", "d", "e"}, Rows: []conform.Result{
+		rowOf(7, ra2.Should, conform.Fail, 1), rowOf(8, ra2.Must, conform.Fail, 5), rowOf(9, ra2.Must, conform.Unknown, 1), rowOf(11, ra2.Must, conform.Unknown, 2),
+		rowOf(12, ra2.Must, conform.Unknown, 1), rowOf(13, ra2.Must, conform.Pass, 1), rowOf(14, ra2.Must, conform.NotApplicable, 1),
+	}}
+	w.Sum()
+	const want = `manifests deploy/: 2 objects, judged for Kubernetes 1.37
+of kinds that ra2-deploy doesn't know, and not judged: a, b, c, and 2 more
+fail     ra2.app.008 Title (must, by setting)
+         deployment/shop/web-0  .spec.x 1  (web.yaml:7)
+         deployment/shop/web-1  .spec.x 1  (web.yaml:8)
+         deployment/shop/web-2  .spec.x 1  (web.yaml:9)
+         and 2 objects more
+         do: change it
+fail     ra2.app.007 Title (should, by setting)
+         deployment/shop/web-0  .spec.x 1  (web.yaml:7)
+         do: change it
+unknown  ra2.app.009, 011: missing: what tells of 1
+unknown  ra2.app.012 Title: missing: what tells of 0
+7 rows: 2 fail, 3 unknown, 1 pass, 1 not-applicable
+`
+	if got := w.Text(false); got != want || w.Against != 1 {
+		t.Errorf("%d against it:\n%s\nwant\n%s", w.Against, got, want)
+	}
+	if all := w.Text(true); strings.Count(all, "deployment/shop/web-") != 12 || !strings.Contains(all, "pass     ra2.app.013") {
+		t.Errorf("with all:\n%s", all)
+	}
+}
+
+// TestWorkloadTextIsShort lets everything fail, for everything.
+func TestWorkloadTextIsShort(t *testing.T) {
+	var w report.Workload
+	for id := range 43 {
+		w.Rows = append(w.Rows, rowOf(id, ra2.Must, conform.Fail, 1000))
+	}
+	w.Sum()
+	if text := w.Text(false); strings.Count(text, "\n") > 80 || !strings.Contains(text, "and 31 rows more that fail: ra2.app.012, 013,") {
+		t.Errorf("%d lines:\n%s", strings.Count(text, "\n"), text)
+	}
+}
