@@ -98,6 +98,29 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+// TestDetect names images that are a product, and some that only look like one.
+func TestDetect(t *testing.T) {
+	for image, want := range map[string]string{
+		"docker.io/flannel/flannel:v0.28.10": "flannel", "registry.example:5000/mirror/calico/node:v3@sha256:aa": "Calico", "quay.io/metallb/speaker:v0.16.2": "MetalLB",
+		"ghcr.io/k8snetworkplumbingwg/multus-cni": "Multus", "example/node:v1": "", "example/speaker": "", "shop/controller:v2": "", "registry.k8s.io/ingress-nginx/controller:v1": "ingress-nginx",
+	} {
+		got := ""
+		for _, p := range products() {
+			if p.is(image) {
+				got = p.name
+			}
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", image, got, want)
+		}
+	}
+	for resource, want := range map[string]bool{"intel.com/intel_sriov_netdevice": true, "openshift.io/vf_pool": true, "nvidia.com/gpu": false, "intel.com/fpga-af": false} {
+		if networkPool.MatchString(resource) != want {
+			t.Errorf("%s is a pool of virtual functions: %v", resource, !want)
+		}
+	}
+}
+
 // FuzzTrim wants a line that is short and whole, in which nothing is redacted
 // twice.
 func FuzzTrim(f *testing.F) {

@@ -45,7 +45,7 @@ func unstable(kind string) func(Snapshot) []Finding {
 // isCustom reports whether a version is of a custom resource or an aggregated
 // server.
 func (s Snapshot) isCustom(g GroupVersion) bool {
-	return slices.ContainsFunc(s.CustomTypes, func(c CustomType) bool { return c.Group == g.Group }) ||
+	return slices.ContainsFunc(s.CustomTypes, func(c CustomType) bool { return c.Group == g.Group && slices.Contains(c.Versions, g.Version) }) ||
 		slices.ContainsFunc(s.APIServices, func(a APIService) bool { return a.Group == g.Group && a.Version == g.Version && a.Service != "" })
 }
 

@@ -2,6 +2,7 @@ package conform
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -170,13 +171,31 @@ func sriovPlugin(s Snapshot, n corev1.Node) Finding {
 	if len(found) == 0 {
 		return bad(ofNode(n), want, "no such plugin is deployed", do, s.absent(roleSRIOV).Evidence...)
 	}
-	var pools []string
+	pools, others := extended(n, func(name string) bool { return networkPool.MatchString(name) })
+	seen := append(s.saying(found), s.saw(Nodes, ofNode(n), ".status.allocatable", orNone(few(append(slices.Clone(pools), others...)))))
+	if len(pools) == 0 && len(others) > 0 {
+		return Finding{Verdict: Unknown, Subject: ofNode(n), Want: want, Got: few(others), Evidence: seen, Missing: []string{"nodes: their names don't say whether these resources are virtual functions"}}
+	}
+	return either(len(pools) > 0, ofNode(n), want, orNone(few(pools)), do, seen...)
+}
+
+// networkPool matches names by which pools of virtual functions are called.
+// The operator chooses them freely.
+var networkPool = regexp.MustCompile(`(?i)(sriov|vf|netdev|dpdk|vfio|rdma|\bnic|net_|_net\b)`)
+
+// extended returns the resources of device plugins that a node offers: those
+// that match, and the others.
+func extended(n corev1.Node, match func(name string) bool) (matching, others []string) {
 	for name, q := range n.Status.Allocatable {
-		if !isNative(name) && q.Value() > 0 {
-			pools = append(pools, fmt.Sprintf("%s: %s", name, q.String()))
+		switch {
+		case isNative(name) || q.Value() == 0:
+		case match(string(name)):
+			matching = append(matching, fmt.Sprintf("%s: %s", name, q.String()))
+		default:
+			others = append(others, fmt.Sprintf("%s: %s", name, q.String()))
 		}
 	}
-	return either(len(pools) > 0, ofNode(n), want, orNone(few(pools)), do, append(s.saying(found), s.saw(Nodes, ofNode(n), ".status.allocatable", orNone(few(pools))))...)
+	return matching, others
 }
 
 // isNative reports whether a resource is Kubernetes' own.
@@ -224,11 +243,22 @@ func accelerators(s Snapshot, n corev1.Node) Finding {
 		f.Subject = ofNode(n)
 		return f
 	}
-	var resources []string
-	for name, q := range n.Status.Allocatable {
-		if !isNative(name) && q.Value() > 0 {
-			resources = append(resources, string(name))
+	devices, others := extended(n, func(name string) bool { return !networkPool.MatchString(name) && vendorOf(cards, name) })
+	seen := s.saw(Nodes, ofNode(n), ".status.allocatable", orNone(few(append(slices.Clone(devices), others...))))
+	others = slices.DeleteFunc(others, networkPool.MatchString)
+	if len(devices) == 0 && len(others) > 0 {
+		return Finding{Verdict: Unknown, Subject: ofNode(n), Want: "a device plugin for " + few(cards), Got: few(others), Evidence: []Evidence{seen}, Missing: []string{"nodes: their names don't say whether these resources are the accelerators"}}
+	}
+	return either(len(devices) > 0, ofNode(n), "a device plugin for "+few(cards), orNone(few(devices)), "deploy the vendor's device plugin", seen)
+}
+
+// vendorOf reports whether a resource is named by the vendor of one of the
+// cards, "pci-1200_8086.present": the number behind the class is the PCI vendor.
+func vendorOf(cards []string, resource string) bool {
+	for number, domain := range map[string]string{"8086": "intel.", "10de": "nvidia.", "1002": "amd.", "1022": "amd.", "10ee": "xilinx.", "1da3": "habana.", "177d": "marvell."} {
+		if strings.Contains(resource, domain) && slices.ContainsFunc(cards, func(c string) bool { return strings.Contains(c, "_"+number) }) {
+			return true
 		}
 	}
-	return either(len(resources) > 0, ofNode(n), "a device plugin for "+few(cards), orNone(few(resources)), "deploy the vendor's device plugin", s.saw(Nodes, ofNode(n), ".status.allocatable", orNone(few(resources))))
+	return false
 }

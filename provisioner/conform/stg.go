@@ -99,8 +99,8 @@ func volumeTypes(s Snapshot) []Finding {
 	}
 	uses := map[string]func(corev1.Volume) bool{
 		"emptyDir":              func(v corev1.Volume) bool { return v.EmptyDir != nil },
-		"configMap":             func(v corev1.Volume) bool { return v.ConfigMap != nil || v.Projected != nil && projects(v, true) },
-		"secret":                func(v corev1.Volume) bool { return v.Secret != nil || v.Projected != nil && projects(v, false) },
+		"configMap":             func(v corev1.Volume) bool { return v.ConfigMap != nil },
+		"secret":                func(v corev1.Volume) bool { return v.Secret != nil },
 		"persistentVolumeClaim": func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil },
 	}
 	var all []Finding
@@ -119,13 +119,6 @@ func volumeTypes(s Snapshot) []Finding {
 		}
 	}
 	return all
-}
-
-// projects reports whether a projected volume holds a ConfigMap, or a Secret.
-func projects(v corev1.Volume, settings bool) bool {
-	return slices.ContainsFunc(v.Projected.Sources, func(p corev1.VolumeProjection) bool {
-		return settings && p.ConfigMap != nil || !settings && p.Secret != nil
-	})
 }
 
 // csi is ra2.stg.006, a may: where CSI is used, its driver is on every worker.

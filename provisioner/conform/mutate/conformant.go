@@ -94,7 +94,7 @@ func addNode(s *conform.Snapshot, name, zone string, number int, plane bool) {
 	}
 	amounts := corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("80"), corev1.ResourceMemory: resource.MustParse("263000000Ki"), corev1.ResourceEphemeralStorage: resource.MustParse("450Gi"),
-		"hugepages-2Mi": resource.MustParse("2Gi"), "hugepages-1Gi": resource.MustParse("4Gi"), "intel.com/sriov_net": resource.MustParse("8"),
+		"hugepages-2Mi": resource.MustParse("2Gi"), "hugepages-1Gi": resource.MustParse("4Gi"), "intel.com/sriov_net": resource.MustParse("8"), "intel.com/fpga-af": resource.MustParse("1"),
 	}
 	s.Nodes = append(s.Nodes, corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},

@@ -37,12 +37,15 @@ func Network() []Mutation {
 		})},
 		{"ra2.ntw.007", "a pod that got one of two", nil, fails(conform.ProbeTwoPlugins)},
 		{"ra2.ntw.008", "no plugin", nil, undeployed("sriov-network-device-plugin")},
-		{"ra2.ntw.008", "no functions announced", nil, node("worker-a", func(n *corev1.Node) { delete(n.Status.Allocatable, "intel.com/sriov_net") })},
+		{"ra2.ntw.008", "no functions announced", nil, node("worker-a", func(n *corev1.Node) {
+			delete(n.Status.Allocatable, "intel.com/sriov_net")
+			delete(n.Status.Allocatable, "intel.com/fpga-af")
+		})},
 		{"ra2.ntw.009", "a configuration without a type", nil, config(`{"cniVersion":"1.0.0"}`)},
 		{"ra2.ntw.009", "a configuration that can't be read", nil, config(`{`)},
 		{"ra2.ntw.010", "no plugin for user space", nil, fact(func(f *conform.NodeFacts) { f.CNI.Bin = []string{"bridge"} })},
 		{"ra2.ntw.011", "an address that was changed", nil, fails(conform.ProbeNATLess)},
-		{"ra2.ntw.012", "an accelerator without a plugin", nil, node("worker-a", func(n *corev1.Node) { delete(n.Status.Allocatable, "intel.com/sriov_net") })},
+		{"ra2.ntw.012", "an accelerator without a plugin, beside virtual functions", nil, node("worker-a", func(n *corev1.Node) { delete(n.Status.Allocatable, "intel.com/fpga-af") })},
 		{"ra2.ntw.013", "a pod with one family", nil, func(s *conform.Snapshot) {
 			last := &s.Pods[len(s.Pods)-1]
 			last.Status.PodIPs = last.Status.PodIPs[:1]
