@@ -23,7 +23,7 @@ import (
 func (b *bench) noSecrets(w *tap) {
 	secrets := b.secrets(w)
 	b.Logf("%d secret values", len(secrets))
-	for _, kind := range []string{"bmc", "pki", "agent", "kubeconfig", "bootstrap", "session", "ticket"} {
+	for _, kind := range []string{"bmc", "pki", "agent", "kubeconfig", "bootstrap", "session", "ticket", "encryption"} {
 		if !slices.ContainsFunc(secrets, func(s value) bool { return s.kind == kind }) {
 			b.Errorf("no secret of the kind %s was found: the test looks for too little", kind)
 		}
@@ -70,6 +70,10 @@ func (b *bench) secrets(w *tap) []value {
 	for _, m := range machines() {
 		read("session", b.root(m, "/run/ra2/node.json"), func(t []byte) []string { return tokens(t) })
 	}
+	// Of the key that encrypts Secrets, the form in which the API server has it.
+	read("encryption", b.root("cp-a", "/etc/kubernetes/ra2/encryption.yaml"), func(t []byte) []string {
+		return regexp.MustCompile(`[A-Za-z0-9+/]{43}=`).FindAllString(string(t), -1)
+	})
 	_, tickets := w.heard()
 	for _, t := range tickets {
 		all = append(all, value{"ticket", t})

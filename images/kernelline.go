@@ -22,10 +22,10 @@ import (
 // What a class adds never begins with "ra2.", and the root hash of the signed line
 // must be the one in force: ra2-node refuses a line with two.
 //
-// The last console is the one that /init and systemd write to: the serial line,
+// A kernel that panics before sysctl.d is read starts again by panic=10. The last console is the one that /init and systemd write to: the serial line,
 // which is captured. No secret is ever on it.
 func KernelLine(rootHash string) string {
-	return "ra2.mode=boot ra2.root=PARTLABEL=ra2-root ra2.verity=" + rootHash + " console=tty0 console=ttyS0,115200"
+	return "ra2.mode=boot ra2.root=PARTLABEL=ra2-root ra2.verity=" + rootHash + " panic=10 console=tty0 console=ttyS0,115200"
 }
 
 // loaderFilesOf writes the configuration of the boot loaders into dir and gives

@@ -50,11 +50,13 @@ func points() []string {
 }
 
 // masked are units that make no sense on a node that nobody logs into and
-// whose system is replaced, never changed.
+// whose system is replaced, never changed. apparmor.service would load a hundred
+// profiles at each boot, of programs that no node has; the profile that pods
+// run under is loaded by containerd.
 func masked() []string {
 	return []string{"getty@.service", "serial-getty@.service", "console-getty.service", "container-getty@.service", "autovt@.service",
 		"getty.target", "systemd-firstboot.service", "systemd-networkd-wait-online.service", "systemd-boot-update.service",
-		"dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "apt-daily.timer", "apt-daily-upgrade.timer"}
+		"dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "apt-daily.timer", "apt-daily-upgrade.timer", "apparmor.service"}
 }
 
 // links are the symbolic links of a root: units to start, and the target.

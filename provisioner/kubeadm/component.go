@@ -11,7 +11,7 @@ import (
 func kubeletConfiguration() kubeletv1beta1.KubeletConfiguration {
 	no, resolv := false, ResolvConfPath
 	high, low := int32(100), int32(99)
-	return kubeletv1beta1.KubeletConfiguration{
+	config := kubeletv1beta1.KubeletConfiguration{
 		TypeMeta: metav1.TypeMeta{APIVersion: kubeletv1beta1.SchemeGroupVersion.String(), Kind: "KubeletConfiguration"},
 		// A host of machines that are namespaces may still have cgroup v1, which
 		// kubelet 1.37 refuses by default.
@@ -22,12 +22,15 @@ func kubeletConfiguration() kubeletv1beta1.KubeletConfiguration {
 		ImageGCHighThresholdPercent: &high,
 		ImageGCLowThresholdPercent:  &low,
 		ImageMaximumGCAge:           metav1.Duration{},
-		// kube-proxy uses nftables, nothing needs the kubelet's iptables chains.
+		// kube-proxy uses nftables, nothing needs the kubelet's iptables chains; CIS
+		// 4.2.6 wants them for the iptables mode.
 		MakeIPTablesUtilChains: &no,
 		// Pods get the name servers of the inventory, not what a node's resolver
 		// happens to point at (its own loopback address, with systemd-resolved).
 		ResolverConfig: &resolv,
 	}
+	hardenKubelet(&config)
+	return config
 }
 
 // proxyConfiguration chooses nftables (stable since 1.33) and leaves the

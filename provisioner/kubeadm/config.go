@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -88,8 +89,9 @@ func clusterConfiguration(c inventory.Cluster) v1beta4.ClusterConfiguration {
 			ServiceSubnet: join(k.ServiceCIDRs),
 			DNSDomain:     "cluster.local",
 		},
-		APIServer:         v1beta4.APIServer{CertSANs: certSANs(c)},
-		ControllerManager: v1beta4.ControlPlaneComponent{ExtraArgs: controllerManagerArgs(k)},
+		APIServer:         apiServer(certSANs(c)),
+		ControllerManager: v1beta4.ControlPlaneComponent{ExtraArgs: append(controllerManagerArgs(k), quiet()...)},
+		Scheduler:         v1beta4.ControlPlaneComponent{ExtraArgs: quiet()},
 		Etcd: v1beta4.Etcd{Local: &v1beta4.LocalEtcd{
 			DataDir:   "/var/lib/etcd",
 			ExtraArgs: etcdArgs(c.Image),
@@ -204,8 +206,10 @@ func etcdArgs(image inventory.Image) []v1beta4.Arg {
 		heartbeat, election = "1000", "10000"
 	}
 	return []v1beta4.Arg{
+		{Name: "cipher-suites", Value: strings.Join(cipherSuites(), ",")}, // as the other servers: CIS 1.2.29
 		{Name: "election-timeout", Value: election},
 		{Name: "heartbeat-interval", Value: heartbeat},
+		{Name: "tls-min-version", Value: "TLS1.2"},
 	}
 }
 

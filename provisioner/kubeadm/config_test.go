@@ -163,7 +163,7 @@ func TestGates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := strings.Replace(string(config), "certSANs:", "extraArgs: [{name: feature-gates, value: \"IPv6DualStack=true,UserNamespacesSupport=true\"}]\n  certSANs:", 1)
+	bad := strings.Replace(string(config), "  - name: audit-log-maxage", "  - {name: feature-gates, value: \"IPv6DualStack=true,UserNamespacesSupport=true\"}\n  - name: audit-log-maxage", 1)
 	bad = strings.Replace(bad, "kind: KubeletConfiguration", "kind: KubeletConfiguration\nfeatureGates: {CPUManager: true, AllAlpha: false}", 1)
 	got := Validate([]byte(bad))
 	var text []string

@@ -20,7 +20,11 @@ func Form(in Input, pki PKI, extra ...wire.File) (wire.Join, error) {
 	if err != nil {
 		return wire.Join{}, err
 	}
-	files := append(pki.Files(), configFile(config), resolvConf(in.Cluster.Provisioning))
+	files, err := pki.controlPlaneFiles()
+	if err != nil {
+		return wire.Join{}, err
+	}
+	files = append(files, configFile(config), resolvConf(in.Cluster.Provisioning))
 	return wire.Join{Files: append(files, extra...), Phases: initPhases()}, nil
 }
 
@@ -45,7 +49,11 @@ func JoinNode(in Input, pki PKI, extra ...wire.File) (wire.Join, error) {
 		// takes an existing one for the remains of another cluster.
 		return wire.Join{Files: append(files, extra...), Phases: workerPhases()}, nil
 	}
-	files = append(pki.Files(), files...)
+	shared, err := pki.controlPlaneFiles()
+	if err != nil {
+		return wire.Join{}, err
+	}
+	files = append(shared, files...)
 	return wire.Join{Files: append(files, extra...), Phases: controlPlanePhases()}, nil
 }
 

@@ -59,7 +59,7 @@ func bringUp(sys *pid1.System, disk system, config agent.NodeConfig) error {
 	if err := keepSelf(); err != nil {
 		return err
 	}
-	if err := layAll(newRoot, config); err != nil {
+	if err := layAll(newRoot, config, pid1.Container()); err != nil {
 		return fmt.Errorf("lay the node's own files: %w", err)
 	}
 	if err := keep(NodeFile, config); err != nil {

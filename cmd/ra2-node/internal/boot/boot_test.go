@@ -70,8 +70,11 @@ func TestFiles(t *testing.T) {
 	if err := os.Symlink("../../outside", filepath.Join(root, "etc/resolv.conf")); err != nil {
 		t.Fatal(err)
 	}
-	if err := layAll(root, c); err != nil {
+	if err := layAll(root, c, ""); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "etc/default/kubelet")); err == nil {
+		t.Error("a machine with a kernel of its own lets its kubelet off")
 	}
 	for name, want := range map[string][]string{
 		"etc/hostname":                       {"cp-a\n"},

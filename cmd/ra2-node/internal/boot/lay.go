@@ -16,8 +16,11 @@ import (
 )
 
 // layAll writes what differs between nodes into the layers over the image.
-func layAll(root string, c agent.NodeConfig) error {
+func layAll(root string, c agent.NodeConfig, container string) error {
 	files := files(c)
+	if container != "" {
+		files["etc/default/kubelet"] = containerKubelet
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := replace(filepath.Join(root, name), files[name]); err != nil {
 			return err
@@ -25,6 +28,10 @@ func layAll(root string, c agent.NodeConfig) error {
 	}
 	return upToDate(root)
 }
+
+// containerKubelet lets the kubelet of a container machine start though the
+// kernel, which is the host's, isn't set as the image would (protectKernelDefaults).
+const containerKubelet = "KUBELET_EXTRA_ARGS=--protect-kernel-defaults=false\n"
 
 // upToDate tells systemd that the image's caches fit the image
 // (ConditionNeedsUpdate of systemd.unit(5)): they were made with it, and / is
