@@ -152,6 +152,7 @@ func TestTwins(t *testing.T) {
 		b.Errorf("container machines don't say that nothing verifies their root\n%s", r)
 	}
 	b.sameSystem("cp-a", "worker-a", allowed())
+	b.layout("worker-a")
 }
 
 // sameSystem wants that two machines differ only where they may, and prints it all.
