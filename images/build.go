@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 	"github.com/ra2-deploy/ra2-deploy/images/gomod"
@@ -22,7 +23,7 @@ import (
 // Editions count the changes of this package that give other results from the
 // same inputs; each is part of its result's key, and all are of an image's.
 const (
-	treeEdition      = 3
+	treeEdition      = 4
 	packageEdition   = 2
 	programEdition   = 1
 	ownEdition       = 1
@@ -76,10 +77,19 @@ func Build(ctx context.Context, s Spec, cacheDir string, report func(Progress)) 
 		return m, err // by the process that we waited for
 	}
 	m, err := b.build(ctx)
+	if full(err) {
+		err = fmt.Errorf("the disk of %s is full: free some space, or name another place: %w", cacheDir, err)
+	}
 	if err != nil {
 		return Manifest{}, fmt.Errorf("build image: %w", err)
 	}
 	return m, nil
+}
+
+// full tells whether an error comes of a full disk: in our own writing, or in
+// the words of a program that was run.
+func full(err error) bool {
+	return err != nil && (errors.Is(err, syscall.ENOSPC) || strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error()))
 }
 
 // Find reads the manifest of an image in a cache by its digest. The error is

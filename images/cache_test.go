@@ -3,12 +3,16 @@ package images
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/images/command"
 )
 
 func TestMakeOnceAndWhole(t *testing.T) {
@@ -86,5 +90,19 @@ func TestDigestTreeKnowsNamesAndBytes(t *testing.T) {
 	}
 	if digest("a", "1") != digest("a", "1") || digest("a", "1") == digest("b", "1") || digest("a", "1") == digest("a", "2") {
 		t.Error("the digest is not one of names and bytes")
+	}
+}
+
+// TestFull: a full disk is told as one, whoever filled it.
+func TestFull(t *testing.T) {
+	for want, errs := range map[bool][]error{
+		true:  {fmt.Errorf("write x: %w", syscall.ENOSPC), &command.Failed{Output: "tar: ./usr: Cannot write: No space left on device", Err: errors.New("exit status 2")}},
+		false: {nil, errors.New("no such package"), fmt.Errorf("write x: %w", syscall.EACCES)},
+	} {
+		for _, err := range errs {
+			if full(err) != want {
+				t.Errorf("%v: %v", err, !want)
+			}
+		}
 	}
 }

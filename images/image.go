@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ra2-deploy/ra2-deploy/images/disk"
 	"github.com/ra2-deploy/ra2-deploy/images/initrd"
 )
@@ -51,10 +53,13 @@ func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
 	if err := b.writeSBOM(p, root, out, m); err != nil {
 		return Manifest{}, err
 	}
-	if err := b.boot(k, root, out, &m); err != nil {
+	b.report(Progress{"write and compress the disk image", "10 s"})
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.boot(k, root, out, &m) })
+	g.Go(func() error { return disk.Erofs(gctx, filepath.Join(work, rootFile), m.Inputs, root) })
+	if err := g.Wait(); err != nil {
 		return Manifest{}, err
 	}
-	b.report(Progress{"write and compress the disk image", "20 s"})
 	if err := b.disk(ctx, p, work, out, &m); err != nil {
 		return Manifest{}, err
 	}
@@ -123,19 +128,20 @@ func (b *builder) boot(k kernel, root, out string, m *Manifest) error {
 	return err
 }
 
-// disk makes the file systems in work and the compressed disk in out. The root
-// comes first: its hash is on the kernel line, which the system partition holds.
+// rootFile is the file system of the root while it is put together.
+const rootFile = "root.erofs"
+
+// disk makes what is missing of the file systems in work, and the compressed
+// disk in out. The root is there: its hash is on the kernel line, which the
+// system partition holds.
 func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manifest) error {
 	parts := disk.Parts{
 		Seed:     m.Inputs,
 		BootCode: filepath.Join(p.loaders, b.distro.Boot.BIOS),
 		ESP:      filepath.Join(work, "esp.fat"),
-		Root:     filepath.Join(work, "root.erofs"),
+		Root:     filepath.Join(work, rootFile),
 		Verity:   filepath.Join(work, "root.verity"),
 		Data:     filepath.Join(p.data, "data.ext4"),
-	}
-	if err := disk.Erofs(ctx, parts.Root, m.Inputs, filepath.Join(work, "root")); err != nil {
-		return err
 	}
 	var err error
 	if parts.RootHash, err = disk.Verity(parts.Verity, m.Inputs, parts.Root); err != nil {
@@ -154,10 +160,12 @@ func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manif
 	if err := disk.ESP(ctx, parts.ESP, m.Inputs, esp); err != nil {
 		return err
 	}
-	if err := measure(parts, m); err != nil {
-		return err
-	}
-	return compress(filepath.Join(out, FileImage), parts, map[string]string{disk.NameData: filepath.Join(p.data, dataPacked)}, m)
+	var g errgroup.Group // each looks at all of the files
+	g.Go(func() error { return measure(parts, m) })
+	g.Go(func() error {
+		return compress(filepath.Join(out, FileImage), parts, map[string]string{disk.NameData: filepath.Join(p.data, dataPacked)}, m)
+	})
+	return g.Wait()
 }
 
 // measure notes the digest and the size of each partition.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ra2-deploy/ra2-deploy/images/bundle/source"
 )
 
 // node makes a file that stands for ra2-node.
@@ -112,5 +114,40 @@ func TestFinishedIsFoundWithoutPrograms(t *testing.T) {
 	}
 	if _, err := b.finished(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("finished without its kernel: %v", err)
+	}
+}
+
+// TestUbuntu: what differs from Debian is data; apt is asked for Ubuntu's own
+// names, at its own mirrors and with its own keys.
+func TestUbuntu(t *testing.T) {
+	b, err := newBuilder(Spec{Node: node(t, "one"), Distribution: "ubuntu-24.04", Kubernetes: true, Mirror: "http://mirror.site/ubuntu"}, t.TempDir(), func(Progress) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apt, ok := b.sources()[0].(source.Apt)
+	if !ok {
+		t.Fatalf("the first source is a %T", b.sources()[0])
+	}
+	lines := strings.Join(apt.Lines, "\n")
+	for _, want := range []string{"deb [signed-by=/usr/share/keyrings/ubuntu-archive-keyring.gpg] http://archive.ubuntu.com/ubuntu noble main universe", "http://security.ubuntu.com/ubuntu noble-security main universe"} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("no %q in\n%s", want, lines)
+		}
+	}
+	for _, want := range []string{"systemd", "runc", "keepalived", "iproute2"} {
+		if !slices.Contains(apt.Install, want) {
+			t.Errorf("%s is not asked for: %v", want, apt.Install)
+		}
+	}
+	for _, own := range []string{"kubelet", "kubeadm", "containerd", "cni-plugin-flannel", "ra2-node"} {
+		if slices.Contains(apt.Install, own) {
+			t.Errorf("Ubuntu is asked for our own %s", own)
+		}
+	}
+	if got := strings.Join(apt.Alone, " "); got != "linux-image-virtual systemd-boot-efi syslinux-common ipxe" {
+		t.Errorf("alone: %s", got)
+	}
+	if apt.Mirror != "http://archive.ubuntu.com/ubuntu" || apt.Stead["http://security.ubuntu.com/ubuntu"] != "http://mirror.site/ubuntu" {
+		t.Errorf("mirror %s, instead %v", apt.Mirror, apt.Stead)
 	}
 }

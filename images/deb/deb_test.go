@@ -65,3 +65,26 @@ func TestSourcesAreSignedAndHaveSecurity(t *testing.T) {
 		}
 	}
 }
+
+// TestPrune: manuals and changelogs go, licences stay.
+func TestPrune(t *testing.T) {
+	root := t.TempDir()
+	all := map[string]bool{"usr/share/man/man1/ls.1.gz": false, "usr/share/locale/de/x.mo": false, "usr/share/doc/bash/copyright": true, "usr/share/doc/bash/changelog.gz": false,
+		"usr/share/doc/libx/examples/a": false, "usr/bin/ls": true, "usr/share/zoneinfo/UTC": true}
+	for name := range all {
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := prune(root); err != nil {
+		t.Fatal(err)
+	}
+	for name, stays := range all {
+		if _, err := os.Stat(filepath.Join(root, name)); (err == nil) != stays {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
