@@ -65,5 +65,6 @@
 // the inputs, and what a program writes in its own order is written anew in ours.
 //
 // Building needs root, because files of the system belong to their owners.
-// Nothing is mounted.
+// Nothing is mounted, but for /proc and a few devices that scriptlets of rpm
+// packages expect, in a mount namespace of their own.
 package images
