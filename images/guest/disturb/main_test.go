@@ -119,7 +119,10 @@ func inside(t *testing.T, pid int, command string) string {
 
 func TestUnreachable(t *testing.T) {
 	pid := pod(t, "ip link set lo up", "ip link add v0 type veth peer name v1", "ip addr add 192.0.2.1/24 dev v0", "ip -6 addr add fd00:17::1/64 dev v0 nodad", "ip link set v0 up", "ip link set v1 up")
-	routes := func() string { return inside(t, pid, "ip route show") + inside(t, pid, "ip -6 route show") }
+	// Link-local routes come when they will, and aren't ours.
+	routes := func() string {
+		return inside(t, pid, "ip route show type unreachable") + inside(t, pid, "ip -6 route show type unreachable")
+	}
 	before := routes()
 	r, l := begin(t, "-pid", strconv.Itoa(pid), "unreachable", "192.0.2.53", "fd00:17::53")
 	if l.Event != "began" || l.What != "[192.0.2.53 fd00:17::53] can't be reached" {
