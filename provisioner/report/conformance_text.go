@@ -24,7 +24,7 @@ func ConformanceText(c Conformance) string {
 	lines := 0
 	for i, r := range failed {
 		if lines >= maxLines {
-			fmt.Fprintf(&b, "and %s more; --all shows every row\n", failing(len(failed)-i))
+			fmt.Fprintf(&b, "rows that fail and are not shown: %d; --all shows every row\n", len(failed)-i)
 			break
 		}
 		text := failedRow(r)
@@ -90,13 +90,6 @@ func having(rows []conform.Result, v conform.Verdict) []conform.Result {
 	return some
 }
 
-func failing(n int) string {
-	if n == 1 {
-		return "1 row that fails"
-	}
-	return fmt.Sprintf("%d rows that fail", n)
-}
-
 // failedRow returns a row that fails: what, an example with its evidence, and what
 // to do.
 func failedRow(r conform.Result) string {
@@ -147,14 +140,20 @@ func subjects(all []conform.Finding) string {
 	return strings.Join(names, ", ")
 }
 
-// unknowns names unknown rows by what is missing: one answer often decides
-// many.
+// unknowns names unknown rows by what is missing first: one answer often
+// decides many. What else some of them miss is told beside it.
 func unknowns(rows []conform.Result) string {
-	by := map[string][]string{}
+	by, also := map[string][]string{}, map[string][]string{}
 	for _, r := range rows {
-		if r.Verdict == conform.Unknown {
-			what := strings.Join(missing(r), fmt.Sprintf("\n%30s ", "and"))
-			by[what] = append(by[what], r.ID)
+		if r.Verdict != conform.Unknown {
+			continue
+		}
+		what := missing(r)
+		by[what[0]] = append(by[what[0]], r.ID)
+		for _, more := range what[1:] {
+			if !slices.Contains(also[what[0]], more) {
+				also[what[0]] = append(also[what[0]], more)
+			}
 		}
 	}
 	var b strings.Builder
@@ -162,11 +161,19 @@ func unknowns(rows []conform.Result) string {
 		return cmp.Or(cmp.Compare(len(by[b]), len(by[a])), cmp.Compare(a, b))
 	}) {
 		fmt.Fprintf(&b, "%-8s %s\n%30s %s\n", conform.Unknown, rowIDs(by[what]), "missing:", what)
+		switch more := also[what]; len(more) {
+		case 0:
+		case 1:
+			fmt.Fprintf(&b, "%30s %s\n", "and", more[0])
+		default:
+			fmt.Fprintf(&b, "%30s %s, and %d more; --all shows them\n", "some:", more[0], len(more)-1)
+		}
 	}
 	return b.String()
 }
 
-// missing returns what is missing to judge a row, without which node's.
+// missing returns what is missing to judge a row, without which node's; at
+// least one.
 func missing(r conform.Result) []string {
 	var all []string
 	for _, f := range r.Findings {
@@ -175,20 +182,20 @@ func missing(r conform.Result) []string {
 		}
 		for _, m := range f.Missing {
 			part, why, told := strings.Cut(m, ": ")
-			kind, _, of := strings.Cut(part, "/")
-			if told && of && kind != "probes" {
-				m = kind + ": " + why
-			}
-			if kind == "probes" && told && strings.HasPrefix(why, "not asked") {
+			kind, name, of := strings.Cut(part, "/")
+			switch {
+			case told && kind == "probes" && strings.HasPrefix(why, "not asked"):
 				m = "probes: not asked"
+			case told && of && kind != "probes":
+				m = kind + ": " + strings.ReplaceAll(why, name, "…")
 			}
 			if !slices.Contains(all, m) {
 				all = append(all, m)
 			}
 		}
 	}
-	if len(all) > 2 {
-		return append(all[:2], fmt.Sprintf("%s: and %d more; --all shows them", r.ID, len(all)-2))
+	if all == nil {
+		return []string{"nobody says what; --all shows the findings"}
 	}
 	return all
 }
