@@ -86,6 +86,24 @@ func compare(a, b map[string]string, may []difference) (fine, wrong []string) {
 	return fine, wrong
 }
 
+// summary folds differences of one kind into a line where they are many, such as
+// all that lies below /run.
+func summary(fine []string, may []difference) (lines []string) {
+	for _, d := range may {
+		var of []string
+		for _, line := range fine {
+			if strings.HasPrefix(line, d.path+": ") || strings.HasPrefix(line, d.path+"/") {
+				of = append(of, line)
+			}
+		}
+		if len(of) > 4 {
+			of = []string{fmt.Sprintf("%s: %d paths (%s)", d.path, len(of), d.why)}
+		}
+		lines = append(lines, of...)
+	}
+	return lines
+}
+
 func orAbsent(s string) string {
 	if s == "" {
 		return "absent"
@@ -169,7 +187,7 @@ func (b *bench) sameSystem(first, second string, may []difference) {
 		}
 	}
 	fine, wrong := compare(trees[0], trees[1], may)
-	b.Logf("%d files of %s and %s compared; these differ and may:\n%s", len(trees[0]), first, second, strings.Join(fine, "\n"))
+	b.Logf("%d files of %s and %s compared; these differ and may:\n%s", len(trees[0]), first, second, strings.Join(summary(fine, may), "\n"))
 	if len(wrong) > 0 {
 		b.Errorf("these differ and must not:\n%s", strings.Join(wrong, "\n"))
 	}
@@ -206,6 +224,9 @@ func TestCompare(t *testing.T) {
 	fine, wrong := compare(a, b, allowed())
 	if len(fine) != 1 || !strings.HasPrefix(fine[0], "/etc/hostname: ") {
 		t.Errorf("fine: %q", fine)
+	}
+	if got := summary(append(fine, "/run/1: x", "/run/2: x", "/run/3: x", "/run/4: x", "/run/5: x"), allowed()); len(got) != 2 || got[0] != fine[0] || !strings.HasPrefix(got[1], "/run: 5 paths") {
+		t.Errorf("summary: %q", got)
 	}
 	if text := strings.Join(wrong, "\n"); len(wrong) != 3 || !strings.Contains(text, "/etc/other: ") || !strings.Contains(text, "/link: absent, and L") || !strings.Contains(text, "/mode: -rw-------") {
 		t.Errorf("wrong:\n%s", text)
