@@ -41,7 +41,8 @@ func overlay(on string) change {
 	}
 }
 
-// Hosts returns the mutations of the rows about hosts (ra2.ch).
+// Hosts returns the mutations of the rows about hosts, up to their memory
+// (ra2.ch.001 to 012).
 func Hosts() []Mutation {
 	rowOf := func(id, name string, breaks change) Mutation { return Mutation{Row: id, Name: name, Break: breaks} }
 	byFact := func(id, name string, c func(*conform.NodeFacts)) Mutation {
@@ -92,6 +93,17 @@ func Hosts() []Mutation {
 		{Row: "ra2.ch.011", Name: "a virtual machine of 8 vCPUs", On: virtual, Break: capacity(corev1.ResourceCPU, "8")},
 		rowOf("ra2.ch.012", "16 GiB", bmc(func(b *facts.BMC) { b.MemoryGiB = ptr(16.0) })),
 		{Row: "ra2.ch.012", Name: "16 GiB, as the node tells", On: unlisted, Break: capacity(corev1.ResourceMemory, "16Gi")},
+	}
+}
+
+// Cards returns the mutations of the rows about network cards and slots, and of
+// those about the life of a node (ra2.ch.013 and on).
+func Cards() []Mutation {
+	rowOf := func(id, name string, breaks change) Mutation { return Mutation{Row: id, Name: name, Break: breaks} }
+	byFact := func(id, name string, c func(*conform.NodeFacts)) Mutation {
+		return Mutation{Row: id, Name: name + ", as the node tells", On: unlisted, Break: fact(c)}
+	}
+	return []Mutation{
 		rowOf("ra2.ch.013", "three ports", bmc(func(b *facts.BMC) { b.Ports = b.Ports[:3] })),
 		byFact("ra2.ch.013", "three ports", func(f *conform.NodeFacts) { f.NICs = f.NICs[:3] }),
 		{Row: "ra2.ch.014", Name: "a port of 1 Gb/s", Break: func(s *conform.Snapshot) {

@@ -22,7 +22,7 @@ func ours(t *testing.T) []conform.Row {
 }
 
 func mutations() []Mutation {
-	return slices.Concat(Hosts(), Systems(), Kubernetes(), Network(), Platform())
+	return slices.Concat(Hosts(), Cards(), Systems(), Kubernetes(), Network(), Platform())
 }
 
 // TestConformant checks that the snapshot that mutations break passes each row
