@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,9 +75,11 @@ func Run(ctx context.Context, say func(string, ...any)) error {
 
 // Run watches until ctx ends.
 func (w *Watch) Run(ctx context.Context) error {
+	var reader sync.WaitGroup
+	defer reader.Wait()
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	go w.readAll(reading)
+	reader.Go(func() { w.readAll(reading) })
 	for {
 		bad, err := w.Look()
 		if err != nil {
