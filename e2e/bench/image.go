@@ -30,6 +30,7 @@ func benchImage(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	cache := flags.String("cache", provisioner.DefaultCache, "directory of built images")
 	rounds := flags.Int("rounds", 3, "times that each is built; the fastest counts")
+	kubernetes := flags.Bool("kubernetes", true, "false: the system alone, without Kubernetes and container images")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func benchImage(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b, err := newImageBench(ctx, dir, *cache)
+	b, err := newImageBench(ctx, dir, *cache, *kubernetes)
 	if err != nil {
 		return err
 	}
@@ -77,9 +78,9 @@ type way struct {
 // timed is how long something took.
 type timed struct{ wall, cpu time.Duration }
 
-func newImageBench(ctx context.Context, dir, cache string) (*imageBench, error) {
+func newImageBench(ctx context.Context, dir, cache string, kubernetes bool) (*imageBench, error) {
 	b := &imageBench{dir: dir, inventory: filepath.Join(dir, "bench.yaml"), programs: filepath.Join(dir, "bin")}
-	text := strings.Replace((&rack{places: make([]place, 1)}).inventory(), "  classes:", "  image: {kernel: cloud}\n  classes:", 1)
+	text := strings.Replace((&rack{places: make([]place, 1)}).inventory(), "  classes:", fmt.Sprintf("  image: {kernel: cloud, kubernetes: %t}\n  classes:", kubernetes), 1)
 	if err := os.WriteFile(b.inventory, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
