@@ -33,8 +33,8 @@
 // (package gomod) and become packages (package pack) and container images of a
 // single layer (package oci), so neither a registry nor a release page is ever
 // asked. The package guest holds the small programs of our own inside: pause,
-// ra2-probe, ra2-disturb, and the CNI plugin flannel. Sources gives the same to who makes a
-// bundle to keep.
+// ra2-probe, ra2-disturb, ra2-read, and the CNI plugin flannel. Sources gives the
+// same to who makes a bundle to keep.
 //
 // The program ra2-node comes from this host, packed as any other, or from the
 // bundle.

@@ -27,21 +27,27 @@ type verifying struct {
 	rate       float32  // requests a second
 	all        bool
 	output     *format
+	creation
 }
 
 func verifyCommand() *cobra.Command {
 	var v verifying
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Judge a running cluster by every row of RA2, with evidence; nothing is created or changed",
+		Short: "Judge a running cluster by every row of RA2, with evidence",
 		Long: `Judge a running cluster by every row of RA2 chapter 4: pass, fail, not-applicable
 (with the condition that is absent), waived (by the inventory) or unknown (with what
 is missing), each with evidence and the command that repeats it by hand.
 
 It works on any cluster, as far as the rights of the kubeconfig's user go. Each
-resource is listed once, at less than four requests a second; nothing is created or changed, and
-what Secrets hold is never read. With an inventory the hosts' management controllers
-are asked too, and its waivers are applied.
+resource is listed once, at less than four requests a second, and what Secrets hold is
+never read. With an inventory the hosts' management controllers are asked too, and its
+waivers are applied.
+
+What only a node itself can tell is read by a privileged pod on it, which is removed
+afterwards. On a cluster that --inventory installed that is done, and told; on others
+it is asked for (--yes), and without a terminal nothing is created. --read-only never
+creates anything.
 
 Exit status 3: a row that binds (must, or conditional-must whose condition holds) fails,
 or is unknown and not waived.`,
@@ -55,6 +61,7 @@ or is unknown and not waived.`,
 	cmd.Flags().StringVar(&v.keep, "keep", "", "write what was asked of the cluster to this file, so that it can be judged again")
 	cmd.Flags().StringVar(&v.from, "from", "", "judge what --keep wrote, and ask nobody")
 	cmd.Flags().Float32Var(&v.rate, "rate", verify.PerSecond, "requests a second that are sent to the API server at most")
+	v.creation.add(cmd)
 	v.output = addFormat(cmd)
 	cmd.AddCommand(verifyWorkloadCommand(), verifyDiffCommand())
 	return cmd
@@ -72,11 +79,14 @@ func (v verifying) run(cmd *cobra.Command) error {
 	if v.rate <= 0 {
 		return usage{errors.New("--rate: write a number above 0")}
 	}
+	if v.yes && v.readOnly {
+		return usage{errors.New("--yes and --read-only: either something may be created, or nothing")}
+	}
 	rows, err := v.chosen()
 	if err != nil {
 		return err
 	}
-	s, asked, err := v.snapshot(cmd)
+	s, asked, err := v.snapshot(cmd, rows)
 	if err != nil {
 		return err
 	}
@@ -145,7 +155,7 @@ func matches(glob string, r conform.Row) bool {
 
 // snapshot takes a snapshot, or reads one that was kept; and returns how many
 // requests it took.
-func (v verifying) snapshot(cmd *cobra.Command) (s conform.Snapshot, asked int, err error) {
+func (v verifying) snapshot(cmd *cobra.Command, rows []conform.Row) (s conform.Snapshot, asked int, err error) {
 	if v.from != "" {
 		s, err := readSnapshot(v.from)
 		return s, 0, err
@@ -158,6 +168,10 @@ func (v verifying) snapshot(cmd *cobra.Command) (s conform.Snapshot, asked int, 
 	c.Tell = progress.request
 	s, err = c.Snapshot(cmd.Context())
 	progress.done()
+	if err == nil {
+		err = v.created(cmd, c, rows, &s)
+		progress.done()
+	}
 	if errors.Is(err, verify.ErrUnreachable) {
 		return s, 0, nextStep{err, "kubectl version   (with the same kubeconfig: does it answer?)"}
 	}

@@ -18,7 +18,10 @@ var flannel []byte
 //go:embed disturb/main.go
 var disturb []byte
 
+//go:embed read/main.go
+var read []byte
+
 // Sources gives the programs' names and their text.
 func Sources() map[string][]byte {
-	return map[string][]byte{"pause": pause, "ra2-probe": probe, "ra2-disturb": disturb, "flannel": flannel}
+	return map[string][]byte{"pause": pause, "ra2-probe": probe, "ra2-disturb": disturb, "ra2-read": read, "flannel": flannel}
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,11 +47,13 @@ var ErrUnreachable = errors.New("the API server could not be asked")
 // Cluster is a cluster that can be asked.
 type Cluster struct {
 	host   string
+	config *rest.Config
 	client rest.Interface
 	// Tell hears before each request what is asked, and how many were asked
 	// before; it may be nil.
 	Tell func(what string, asked int)
 
+	mu    sync.Mutex // of the three below: client-go watches beside who waits
 	asked int
 	every time.Duration // from one request to the next, at least
 	last  time.Time     // when the last one was sent
@@ -99,11 +102,15 @@ func OpenConfig(config *rest.Config, rate float32) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the kubeconfig: %w", err)
 	}
-	return &Cluster{host: c.Host, client: client, every: time.Duration(float64(time.Second) / float64(rate))}, nil
+	return &Cluster{host: c.Host, config: rest.CopyConfig(c), client: client, every: time.Duration(float64(time.Second) / float64(rate))}, nil
 }
 
 // Asked returns how many requests were sent.
-func (c *Cluster) Asked() int { return c.asked }
+func (c *Cluster) Asked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
+}
 
 // get sends one request and returns the body of the answer.
 func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.Request)) ([]byte, error) {
@@ -111,7 +118,7 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 		return nil, errMute
 	}
 	if c.Tell != nil {
-		c.Tell(what, c.asked)
+		c.Tell(what, c.Asked())
 	}
 	r := c.client.Get().RequestURI(path).SetHeader("Accept", "application/json").MaxRetries(2)
 	for _, s := range set {
@@ -122,7 +129,6 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	c.asked++
 	body, err := r.DoRaw(ctx)
 	if _, answered := errors.AsType[*apierrors.StatusError](err); err == nil || answered {
 		c.mute = 0
@@ -138,6 +144,8 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 // pace waits until the next request may be sent. A bucket of tokens would let
 // requests that were held up catch up, and five of them fall into one second.
 func (c *Cluster) pace(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	next := time.NewTimer(time.Until(c.last.Add(c.every)))
 	defer next.Stop()
 	select {
@@ -146,6 +154,7 @@ func (c *Cluster) pace(ctx context.Context) error {
 	case <-next.C:
 	}
 	c.last = time.Now()
+	c.asked++
 	return nil
 }
 

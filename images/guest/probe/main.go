@@ -1,8 +1,8 @@
 // Command ra2-probe tells whether pods reach each other: a small web server
 // that says who answers, and a client that says who was reached.
 //
-//	ra2-probe serve [-listen :8080]           answer every GET with an Answer
-//	ra2-probe get [-timeout 5s] [-tries 1] URL...   ask, print one JSON line each
+//	ra2-probe serve [-listen :8080]           answer every GET, and every UDP packet to the same port, with an Answer
+//	ra2-probe get [-timeout 5s] [-tries 1] URL...   ask, print one JSON line each; udp://HOST:PORT asks by UDP
 //	ra2-probe sleep                           do nothing until told to end
 //
 // Exit status of get: 0 when every URL answered 200, 1 when one didn't, 2 for
@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -73,8 +74,15 @@ func serve(ctx context.Context, args []string, errs io.Writer) int {
 		return 2
 	}
 	s := &http.Server{Addr: *listen, Handler: http.HandlerFunc(answer), ReadHeaderTimeout: 5 * time.Second}
+	packets, err := net.ListenPacket("udp", *listen)
+	if err != nil {
+		fmt.Fprintf(errs, "ra2-probe: serve on %s: %v\n", *listen, err)
+		return 1
+	}
+	go echo(packets)
 	go func() {
 		<-ctx.Done()
+		packets.Close()
 		s.Close()
 	}()
 	if err := s.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
@@ -85,7 +93,29 @@ func serve(ctx context.Context, args []string, errs io.Writer) int {
 }
 
 func answer(w http.ResponseWriter, r *http.Request) {
-	a := Answer{Node: os.Getenv("NODE_NAME"), From: r.RemoteAddr}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answerTo(r.RemoteAddr))
+}
+
+// echo answers packets until they can't be read any more.
+func echo(packets net.PacketConn) {
+	buf := make([]byte, 64<<10)
+	for {
+		_, from, err := packets.ReadFrom(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		if data, err := json.Marshal(answerTo(from.String())); err == nil {
+			packets.WriteTo(data, from)
+		}
+	}
+}
+
+func answerTo(from string) Answer {
+	a := Answer{Node: os.Getenv("NODE_NAME"), From: from}
 	a.Host, _ = os.Hostname()
 	addresses, _ := net.InterfaceAddrs()
 	for _, address := range addresses {
@@ -93,8 +123,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			a.Addresses = append(a.Addresses, ip.IP.String())
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(a)
+	return a
 }
 
 func get(ctx context.Context, args []string, out, errs io.Writer) int {
@@ -147,6 +176,9 @@ func ask(ctx context.Context, url string, timeout time.Duration, tries int) Resu
 func once(ctx context.Context, url string, timeout time.Duration) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if address, ok := strings.CutPrefix(url, "udp://"); ok {
+		return packet(ctx, address)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -163,6 +195,31 @@ func once(ctx context.Context, url string, timeout time.Duration) (*Answer, erro
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %.200s", resp.Status, body)
 	}
+	return read(body)
+}
+
+// packet asks by one UDP packet, from a port of its own.
+func packet(ctx context.Context, address string) (*Answer, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "udp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		conn.SetDeadline(deadline)
+	}
+	if _, err := conn.Write([]byte("who?")); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 64<<10)
+	n, err := conn.Read(buf)
+	if err != nil {
+		return nil, err
+	}
+	return read(buf[:n])
+}
+
+func read(body []byte) (*Answer, error) {
 	var a Answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return nil, fmt.Errorf("not an answer of ra2-probe: %.200s", body)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,6 +33,25 @@ func TestGetTellsWhatFailed(t *testing.T) {
 	}
 	if lines := out.String(); !strings.Contains(lines, "404 Not Found") || !strings.Contains(lines, "connection refused") {
 		t.Errorf("got %s", lines)
+	}
+}
+
+// TestPackets asks by UDP: an answer says who was reached and who asked.
+func TestPackets(t *testing.T) {
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packets.Close()
+	go echo(packets)
+	var out bytes.Buffer
+	code := run(t.Context(), []string{"get", "-timeout", "2s", "udp://" + packets.LocalAddr().String()}, &out, &out)
+	var r Result
+	if err := json.Unmarshal(out.Bytes(), &r); code != 0 || err != nil || !r.OK || !strings.HasPrefix(r.Answer.From, "127.0.0.1:") {
+		t.Errorf("exit status %d: %s, %v", code, &out, err)
+	}
+	if code := run(t.Context(), []string{"get", "-timeout", "200ms", "udp://127.0.0.1:1"}, &out, &out); code != 1 {
+		t.Errorf("nobody there: exit status %d", code)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
 )
 
 // Disturbing says how experiments are made.
@@ -41,10 +42,10 @@ func (c *Client) Disturb(ctx context.Context, d Disturbing, all []Experiment) (r
 	}
 	home := ""
 	if slices.ContainsFunc(all, func(e Experiment) bool { return e.onNode() }) {
-		if home, err = c.home(ctx); err != nil {
+		if home, err = errand.Home(ctx, c.kube, ours, "ra2-disturb-", "privileged"); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, c.removeHome(ctx, home)) }()
+		defer func() { err = errors.Join(err, errand.Remove(ctx, c.kube, home)) }()
 	}
 	defer func() { err = errors.Join(err, c.revert(ctx, runs)) }()
 	for i, e := range all {

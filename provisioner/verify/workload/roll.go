@@ -18,6 +18,7 @@ import (
 	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
 )
 
 // rolling is the controller of an experiment.
@@ -73,7 +74,7 @@ func (r rolling) template(ctx context.Context, value any) error {
 
 // patch changes the controller, or a part of it.
 func (r rolling) patch(ctx context.Context, part string, patch []byte) error {
-	ctx, cancel, err := whole(ctx)
+	ctx, cancel, err := errand.Whole(ctx)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
 )
 
 // Image holds ra2-disturb. Nodes that ra2-deploy installed have it; elsewhere it
 // has to be in a registry that the nodes reach.
-const Image = "ra2-deploy.io/probe:v1"
+const Image = errand.Image
 
 // ours marks what is made for a disturbance, so that what a run that was cut short
 // has left can be found.
@@ -46,27 +48,11 @@ type line struct {
 // lacks is a disturbance that can't be made.
 type lacks struct{ error }
 
-// home makes the namespace that pods of ours are in, which may be privileged there.
-func (c *Client) home(ctx context.Context) (string, error) {
-	ctx, cancel, err := whole(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer cancel()
-	made, err := c.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: "ra2-disturb-", Labels: map[string]string{ours: "", "pod-security.kubernetes.io/enforce": "privileged"},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		return "", fmt.Errorf("make a namespace for the disturbing pods: %w", err)
-	}
-	return made.Name, nil
-}
-
 // launch starts ra2-disturb beside a pod, and returns when it has begun.
 func (c *Client) launch(ctx context.Context, home, image string, target *corev1.Pod, longest time.Duration, args ...string) (t *tool, what string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	pod, err := c.create(ctx, disturber(home, image, target, longest, args))
+	pod, err := errand.Create(ctx, c.kube, disturber(home, image, target, longest, args))
 	if err != nil {
 		return nil, "", lacks{fmt.Errorf("start ra2-disturb on %s: %w", target.Spec.NodeName, err)}
 	}
@@ -87,32 +73,12 @@ func (c *Client) launch(ctx context.Context, home, image string, target *corev1.
 	return nil, "", errors.Join(err, undone)
 }
 
-// create makes a pod in a new namespace, whose account is there a moment later.
-func (c *Client) create(ctx context.Context, pod *corev1.Pod) (*corev1.Pod, error) {
-	for {
-		one, cancel, err := whole(ctx)
-		if err != nil {
-			return nil, err
-		}
-		made, err := c.kube.CoreV1().Pods(pod.Namespace).Create(one, pod, metav1.CreateOptions{})
-		cancel()
-		if err == nil || !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "serviceaccount") {
-			return made, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(time.Second):
-		}
-	}
-}
-
 // begun waits for the first line.
 func (t *tool) begun(ctx context.Context) (line, error) {
 	running := func(p *corev1.Pod) bool {
 		return p.Status.Phase == corev1.PodRunning || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 	}
-	if err := t.c.until(ctx, t.pod, "runs", running); err != nil {
+	if _, err := errand.Until(ctx, t.c.kube, t.pod, "runs", running); err != nil {
 		return line{}, err
 	}
 	// The log is followed for as long as the disturbance lasts.
@@ -162,26 +128,15 @@ func (t *tool) end(ctx context.Context) (what string, err error) {
 
 // disturber is the pod that runs ra2-disturb on the node of another.
 func disturber(home, image string, target *corev1.Pod, longest time.Duration, args []string) *corev1.Pod {
-	yes, no, grace, root := true, false, int64(graceful), int64(0)
-	seconds := int64((longest + startTime + endTime).Seconds())
 	command := append([]string{"/ra2-disturb", "-pod", string(target.UID), "-container", containerID(target), "-for", longest.String(), "-cgroups", "/host/cgroup", "-scratch", "/scratch"}, args...)
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "ra2-disturb-", Namespace: home, Labels: map[string]string{ours: ""}},
-		Spec: corev1.PodSpec{
-			NodeName: target.Spec.NodeName, RestartPolicy: corev1.RestartPolicyNever, HostPID: true, HostNetwork: true,
-			AutomountServiceAccountToken: &no, EnableServiceLinks: &no, TerminationGracePeriodSeconds: &grace, ActiveDeadlineSeconds: &seconds,
-			Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
-			Containers: []corev1.Container{{
-				Name: "disturb", Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: command,
-				SecurityContext: &corev1.SecurityContext{Privileged: &yes, RunAsUser: &root},
-				VolumeMounts:    []corev1.VolumeMount{{Name: "cgroup", MountPath: "/host/cgroup"}, {Name: "scratch", MountPath: "/scratch"}},
-			}},
-			Volumes: []corev1.Volume{
-				{Name: "cgroup", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/sys/fs/cgroup"}}},
-				{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-			},
-		},
+	pod := errand.OnNode(errand.Pod(home, ours, "ra2-disturb-", image, longest+startTime+endTime, command...), target.Spec.NodeName)
+	pod.Spec.TerminationGracePeriodSeconds = new(int64(graceful))
+	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "cgroup", MountPath: "/host/cgroup"}, {Name: "scratch", MountPath: "/scratch"}}
+	pod.Spec.Volumes = []corev1.Volume{
+		{Name: "cgroup", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/sys/fs/cgroup"}}},
+		{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 	}
+	return pod
 }
 
 // containerID returns the id of the first container of a pod without its
@@ -198,14 +153,7 @@ func containerID(p *corev1.Pod) string {
 // leftovers removes what a run that was cut short has left: namespaces with pods
 // of ours, and cordons.
 func (c *Client) leftovers(ctx context.Context) error {
-	list, err := c.kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: ours})
-	if err != nil {
-		return fmt.Errorf("look for what an earlier run left: %w", err)
-	}
-	var errs []error
-	for _, n := range list.Items {
-		errs = append(errs, c.removeHome(ctx, n.Name))
-	}
+	errs := []error{errand.Leftovers(ctx, c.kube, ours)}
 	nodes, err := c.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return errors.Join(append(errs, fmt.Errorf("look for nodes that an earlier run cordoned: %w", err))...)
@@ -216,15 +164,4 @@ func (c *Client) leftovers(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// removeHome deletes a namespace of ours with all in it.
-func (c *Client) removeHome(ctx context.Context, name string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
-	defer cancel()
-	err := c.kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("remove the namespace %s of ours: %w; remove it by hand: kubectl delete namespace %s", name, err, name)
-	}
-	return nil
 }

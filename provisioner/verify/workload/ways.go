@@ -3,68 +3,23 @@ package workload
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
-	watchtools "k8s.io/client-go/tools/watch"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
 )
-
-// until watches a pod until good says so. When ctx ends first, the error tells what
-// the pod was last seen doing.
-func (c *Client) until(ctx context.Context, pod *corev1.Pod, what string, good func(*corev1.Pod) bool) error {
-	last := pod
-	source := cache.NewListWatchFromClient(c.kube.CoreV1().RESTClient(), "pods", pod.Namespace, fields.OneTermEqualSelector("metadata.name", pod.Name))
-	_, err := watchtools.UntilWithSync(ctx, source, &corev1.Pod{}, nil, func(e watch.Event) (bool, error) {
-		p, ok := e.Object.(*corev1.Pod)
-		if !ok || e.Type == watch.Deleted {
-			return false, errors.New("it was deleted")
-		}
-		last = p
-		return good(p), nil
-	})
-	if err != nil {
-		return fmt.Errorf("wait until pod %s %s: %w; last seen: %s", pod.Name, what, err, doing(last))
-	}
-	return nil
-}
-
-// doing says in a few words where a pod stands.
-func doing(p *corev1.Pod) string {
-	words := []string{string(p.Status.Phase)}
-	for _, s := range p.Status.ContainerStatuses {
-		if w := s.State.Waiting; w != nil {
-			words = append(words, w.Reason, w.Message)
-		}
-	}
-	return strings.TrimSpace(strings.Join(words, " "))
-}
-
-// whole returns a context for one request that changes something. An API server may
-// still carry out a request whose sender has gone, after what undoes it: so it isn't
-// cut when the run ends, but not begun either.
-func whole(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
-	return ctx, cancel, nil
-}
 
 // cordon takes a node out of scheduling, or brings it back; the annotation says
 // whose cordon it is.
 func (c *Client) cordon(ctx context.Context, node string, out bool) error {
-	ctx, cancel, err := whole(ctx)
+	ctx, cancel, err := errand.Whole(ctx)
 	if err != nil {
 		return err
 	}

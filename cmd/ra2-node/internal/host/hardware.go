@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/smbios"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts/smbios"
 )
 
 // maxParts bounds each list of a claim: a host with more disks than that tells

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/smbios"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/facts/smbios"
 )
 
 // processors counts sockets, cores and threads as the kernel sees them; where

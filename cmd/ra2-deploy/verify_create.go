@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
+)
+
+// creation says whether a judgement may create something on the cluster: pods that
+// read on the nodes, and probes.
+type creation struct {
+	yes, readOnly bool
+	image         string // empty is that of nodes that ra2-deploy installed
+}
+
+func (f *creation) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "create what reads on the nodes and what probes, without asking")
+	cmd.Flags().BoolVar(&f.readOnly, "read-only", false, "never create anything; what only that could tell is unknown")
+	cmd.Flags().StringVar(&f.image, "image", "", "image that holds ra2-read and ra2-probe, where the nodes don't have "+errand.Image)
+}
+
+// The parts of a snapshot for which something has to be created.
+const (
+	partFacts  conform.Part = "facts"
+	partProbes conform.Part = "probes"
+)
+
+// created adds to a snapshot what nodes tell and probes find out, if that may be and
+// some row needs it; else the snapshot says why not.
+func (v verifying) created(cmd *cobra.Command, c *verify.Cluster, rows []conform.Row, s *conform.Snapshot) error {
+	if !v.needs(rows, *s) {
+		return nil
+	}
+	out := cmd.ErrOrStderr()
+	if why := v.mayCreate(cmd, *s); why != "" {
+		s.Missing[partFacts], s.Missing[partProbes] = why, why
+		fmt.Fprintf(out, "nothing is created here, so that what nodes tell and what probes find out stays unknown: %s\n", strings.TrimPrefix(why, "not asked: "))
+		return nil
+	}
+	return v.create(cmd.Context(), c, s)
+}
+
+// needs reports whether a row can't do without.
+func (v verifying) needs(rows []conform.Row, s conform.Snapshot) bool {
+	for _, r := range conform.Judge(rows, s) {
+		for _, f := range r.Findings {
+			if slices.ContainsFunc(f.Missing, func(m string) bool {
+				return strings.HasPrefix(m, string(partFacts)+"/") || strings.HasPrefix(m, string(partProbes)+"/")
+			}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mayCreate returns why nothing may be created; empty when it may. Whoever keeps the
+// inventory of a cluster and its keys has installed it; of others the user is asked.
+func (v verifying) mayCreate(cmd *cobra.Command, s conform.Snapshot) string {
+	out := cmd.ErrOrStderr()
+	installed := v.kubeconfig == "" && v.inventory != ""
+	switch {
+	case v.readOnly:
+		return "not asked: --read-only"
+	case v.image == "" && !installed:
+		return "not asked: on a cluster that ra2-deploy didn't install, --image has to name where the nodes find the image with ra2-read and ra2-probe"
+	case installed, v.yes:
+		v.tellPlan(out, "creates", s)
+		return ""
+	}
+	ask := newAsker(cmd)
+	if !ask.can() {
+		return "not asked: this cluster wasn't installed from an inventory that is given here, and nobody can be asked (--yes allows it)"
+	}
+	v.tellPlan(out, "would create", s)
+	if !ask.want("yes", "write yes to create it, anything else to go on without: ") {
+		return "not asked: nothing was to be created"
+	}
+	return ""
+}
+
+// tellPlan says all that is made.
+func (v verifying) tellPlan(out io.Writer, creates string, s conform.Snapshot) {
+	fmt.Fprintf(out, "verify %s on %s, and removes it afterwards (--read-only forbids it):\n", creates, s.Cluster)
+	for _, line := range verify.Plan(s, v.imageOf()) {
+		fmt.Fprintf(out, "  %s\n", line)
+	}
+}
+
+func (v verifying) imageOf() string {
+	if v.image != "" {
+		return v.image
+	}
+	return errand.Image
+}
+
+// create does it. What an earlier run left goes first.
+func (v verifying) create(ctx context.Context, c *verify.Cluster, s *conform.Snapshot) error {
+	if err := c.Clean(ctx); err != nil {
+		return err
+	}
+	return c.Facts(ctx, s, v.imageOf())
+}
