@@ -151,3 +151,53 @@ func TestUbuntu(t *testing.T) {
 		t.Errorf("mirror %s, instead %v", apt.Mirror, apt.Stead)
 	}
 }
+
+// TestChooseIsFound: an image that was made of a bundle is the one that the
+// plain spec wants from then on, until an input of that changes.
+func TestChooseIsFound(t *testing.T) {
+	b := packed(t, [3]string{"bash", "5.2", trixie})
+	plain, dir := Spec{Node: node(t, "one")}, t.TempDir()
+	of := plain
+	of.Bundle = &b
+	if inputs(t, of) == inputs(t, plain) {
+		t.Error("a bundle that is given doesn't change the key")
+	}
+	from, err := newBuilder(of, dir, func(Progress) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := from.cache.scratch("image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(Loaders(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{FileImage, FileKernel, FileInitrd} {
+		if err := os.WriteFile(filepath.Join(out, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range loaderFiles() {
+		if err := os.WriteFile(filepath.Join(Loaders(dir), name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := from.publish(out, Manifest{Digest: strings.Repeat("cd", 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Built(plain, dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("found before it was chosen: %v", err)
+	}
+	if err := Choose(plain, dir, made); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Built(plain, dir); err != nil || got.Digest != made.Digest {
+		t.Errorf("chosen and not found: %+v, %v", got, err)
+	}
+	plain.Node = node(t, "two")
+	if _, err := Built(plain, dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("found for another ra2-node: %v", err)
+	}
+}
