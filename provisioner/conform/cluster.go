@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
 
 // Labels by which nodes are known. The two keys that RA2 names hold two
@@ -14,8 +16,8 @@ import (
 const (
 	labelControlPlane = "node-role.kubernetes.io/control-plane"
 	labelZone         = "topology.kubernetes.io/zone"
-	labelBasic        = "profile.anuket.io/basic"
-	labelIntensive    = "profile.anuket.io/network-intensive"
+	labelBasic        = ra2.LabelBasic
+	labelIntensive    = ra2.LabelIntensive
 	labelProfile      = "anuket.io/profile"
 	labelImage        = "ra2-deploy.io/image"
 	labelGeneration   = "ra2-deploy.io/generation"

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/ra2-deploy/ra2-deploy/inventory"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
 
 // Init returns kubeadm's configuration for the first control plane: the YAML
@@ -106,6 +107,9 @@ func registration(in Input) v1beta4.NodeRegistrationOptions {
 	labels := fmt.Sprintf("%s=%s,%s=%s", LabelGeneration, Short(in.Generation), LabelImage, Short(in.Image))
 	if in.Node.Zone != "" {
 		labels += "," + LabelZone + "=" + in.Node.Zone
+	}
+	if in.Node.Worker { // where pods may choose it (ra2.k8s.011); that it is met was checked before
+		labels += "," + profileLabel(in.Cluster.Classes[in.Node.Class]) + "=true"
 	}
 	args := []v1beta4.Arg{
 		{Name: "node-ip", Value: join(addrs(in.Node.Addresses))},
@@ -238,4 +242,12 @@ func marshal(objects ...any) ([]byte, error) {
 		docs = append(docs, doc)
 	}
 	return bytes.Join(docs, []byte("---\n")), nil
+}
+
+// profileLabel returns the key by which a node says its profile.
+func profileLabel(c inventory.Class) string {
+	if c.Profile == inventory.HighPerformance {
+		return ra2.LabelIntensive
+	}
+	return ra2.LabelBasic
 }

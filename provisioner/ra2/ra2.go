@@ -30,6 +30,13 @@ type Source struct {
 	Commit     string `yaml:"commit"`
 }
 
+// Labels of nodes that offer a profile (ra2.k8s.011). The key that RA2 writes,
+// anuket.io/profile/basic, has two slashes and is no legal one.
+const (
+	LabelBasic     = "profile.anuket.io/basic"             // "true"
+	LabelIntensive = "profile.anuket.io/network-intensive" // "true": the high-performance profile
+)
+
 // Level is how binding a requirement is (RFC 2119).
 type Level string
 
