@@ -152,7 +152,7 @@ func (b *bench) chroot(root string, args ...string) string {
 
 // readyTime is how long `up` may take to a Ready control plane without hardware
 // virtualisation.
-const readyTime = 9 * time.Minute
+const readyTime = 16 * time.Minute
 
 // One control plane of the rpm family starts by UEFI, is installed and becomes
 // Ready.
