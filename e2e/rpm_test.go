@@ -31,7 +31,7 @@ func repository(t *testing.T) string {
 
 // One machine with real firmware gets a system of the rpm family.
 func TestInstallRPM(t *testing.T) {
-	needsSite(t)
+	needsLab(t)
 	b := newBench(t, "t-in-rpm", "small.yaml", "host-a", host, "distribution: debian-13, kernel: cloud", repository(t))
 	b.part("image", (*bench).buildsTwice)
 	if b.part("up", (*bench).installs) {
