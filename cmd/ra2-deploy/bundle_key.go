@@ -10,7 +10,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 )
 
-// signing are the flags of what signs a bundle.
+// signing are the flags of what signs a bundle or a report.
 type signing struct {
 	key      string
 	password reference
@@ -21,8 +21,8 @@ func (s *signing) add(cmd *cobra.Command) {
 	cmd.Flags().Var(&s.password, "password", "where the password of an encrypted key is")
 }
 
-// signer reads the key before anything else is done; nil when there is none.
-func (s *signing) signer() (func([]byte) ([]byte, error), error) {
+// read reads the key before anything else is done; nil when there is none.
+func (s *signing) read() (*bundle.Signer, error) {
 	password, err := s.password.reveal()
 	switch {
 	case err != nil:
@@ -43,7 +43,16 @@ func (s *signing) signer() (func([]byte) ([]byte, error), error) {
 	if err != nil {
 		return nil, usage{fmt.Errorf("--sign %s: %w", s.key, err)}
 	}
-	return signer.Sign, nil
+	return &signer, nil
+}
+
+// signer returns what signs a bundle; nil when there is no key.
+func (s *signing) signer() (func([]byte) ([]byte, error), error) {
+	key, err := s.read()
+	if key == nil {
+		return nil, err
+	}
+	return key.Sign, nil
 }
 
 func bundleKeyCommand() *cobra.Command {

@@ -62,28 +62,52 @@ type format string
 
 // The formats.
 const (
-	asText format = "text"
-	asJSON format = "json"
+	asText  format = "text"
+	asJSON  format = "json"
+	asJUnit format = "junit" // for CI
+	asHTML  format = "html"  // one page, for people
 )
 
-// addFormat gives a command the flag --output.
-func addFormat(cmd *cobra.Command) *format {
+// choice is the value of a flag --output, one of few formats.
+type choice struct {
+	*format
+	of []format
+}
+
+// addFormat gives a command the flag --output: text, JSON, and more.
+func addFormat(cmd *cobra.Command, more ...format) *format {
 	f := asText
-	cmd.Flags().VarP(&f, "output", "o", "text or json")
+	c := choice{&f, append([]format{asText, asJSON}, more...)}
+	cmd.Flags().VarP(c, "output", "o", c.words())
 	return &f
 }
 
-// Set implements pflag.Value.
-func (f *format) Set(text string) error {
-	if !slices.Contains([]format{asText, asJSON}, format(text)) {
-		return errors.New("write text or json")
+// words returns the formats as a sentence has them: "text, json or html".
+func (c choice) words() string {
+	var words []string
+	for _, f := range c.of {
+		words = append(words, string(f))
 	}
-	*f = format(text)
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// Set implements pflag.Value.
+func (c choice) Set(text string) error {
+	if !slices.Contains(c.of, format(text)) {
+		return errors.New("write " + c.words())
+	}
+	*c.format = format(text)
 	return nil
 }
 
 // String implements pflag.Value.
-func (f *format) String() string { return string(*f) }
+func (c choice) String() string {
+	if c.format == nil { // pflag makes an empty one to compare with
+		return ""
+	}
+	return string(*c.format)
+}
 
 // Type implements pflag.Value.
-func (*format) Type() string { return "format" }
+func (choice) Type() string { return "format" }

@@ -25,9 +25,8 @@ type verifying struct {
 	rows       []string // globs of ids
 	from, keep string   // files of snapshots
 	rate       float32  // requests a second
-	all        bool
-	output     *format
 	creation
+	reporting
 }
 
 func verifyCommand() *cobra.Command {
@@ -57,25 +56,16 @@ or is unknown and not waived.`,
 	cmd.Flags().StringVar(&v.kubeconfig, "cluster", "", "kubeconfig of the cluster; default is the inventory's cluster, else what kubectl uses")
 	cmd.Flags().StringVar(&v.inventory, "inventory", "", "inventory of the cluster: its hosts are judged, its waivers applied")
 	cmd.Flags().StringSliceVar(&v.rows, "rows", nil, "judge only rows whose id matches, like 'ra2.k8s.*'; may be repeated")
-	cmd.Flags().BoolVar(&v.all, "all", false, "print every row and every finding")
 	cmd.Flags().StringVar(&v.keep, "keep", "", "write what was asked of the cluster to this file, so that it can be judged again")
 	cmd.Flags().StringVar(&v.from, "from", "", "judge what --keep wrote, and ask nobody")
 	cmd.Flags().Float32Var(&v.rate, "rate", verify.PerSecond, "requests a second that are sent to the API server at most")
 	v.creation.add(cmd)
-	v.output = addFormat(cmd)
+	v.reporting.add(cmd)
 	cmd.AddCommand(verifyWorkloadCommand(), verifyDiffCommand())
 	return cmd
 }
 
-// nonconformant says that rows stand against a cluster. The report told which.
-type nonconformant struct{ failed, unknown int }
-
-// Error implements error.
-func (n nonconformant) Error() string {
-	return fmt.Sprintf("not conformant: of the rows that bind, %d fail and %d are unknown", n.failed, n.unknown)
-}
-
-func (v verifying) run(cmd *cobra.Command) error {
+func (v *verifying) run(cmd *cobra.Command) error {
 	if v.rate <= 0 {
 		return usage{errors.New("--rate: write a number above 0")}
 	}
@@ -84,6 +74,9 @@ func (v verifying) run(cmd *cobra.Command) error {
 	}
 	rows, err := v.chosen()
 	if err != nil {
+		return err
+	}
+	if err := v.reporting.check(); err != nil {
 		return err
 	}
 	s, asked, err := v.snapshot(cmd, rows)
@@ -100,36 +93,7 @@ func (v verifying) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return tellConformance(cmd, c, *v.output, v.all)
-}
-
-// tellConformance prints a report, and returns an error when rows stand
-// against the cluster.
-func tellConformance(cmd *cobra.Command, c report.Conformance, as format, all bool) error {
-	switch {
-	case as == asJSON:
-		if err := printJSON(cmd, c); err != nil {
-			return err
-		}
-	case all:
-		fmt.Fprint(cmd.OutOrStdout(), report.AllConformance(c))
-	default:
-		fmt.Fprint(cmd.OutOrStdout(), report.ConformanceText(c))
-	}
-	var n nonconformant
-	for _, r := range c.Rows {
-		switch {
-		case !r.Stands():
-		case r.Verdict == conform.Fail:
-			n.failed++
-		default:
-			n.unknown++
-		}
-	}
-	if n.failed+n.unknown == 0 {
-		return nil
-	}
-	return n
+	return v.tell(cmd, c)
 }
 
 // chosen returns the rows that match one of the globs, or all.

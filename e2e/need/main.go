@@ -57,6 +57,7 @@ func tools(task string) []tool {
 		{look: "veritysetup", deb: "cryptsetup-bin", why: "verifies our hash trees of the root, and makes those that we read"},
 		{look: "cpio", deb: "cpio", why: "reads our initrds"},
 		{look: "minisign", deb: "minisign", why: "checks our signatures of bundles, and makes some for us to check"},
+		{look: "/usr/lib/python3/dist-packages/junitparser/__init__.py", deb: "python3-junitparser", why: "reads our reports as a CI does", nice: true},
 		{look: "curl", deb: "curl", why: "fetches by TFTP and HTTP"},
 		{look: "ipmi_sim", deb: "openipmi", why: "is a real IPMI controller, in the tests of the IPMI client and in the lab"},
 		{look: "ipmitool", deb: "ipmitool", why: "is a real IPMI client, beside ours and against the lab's controllers"},

@@ -12,7 +12,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/secret"
 )
 
-// Signer signs bundles with one key.
+// Signer signs bundles and single files with one key.
 type Signer struct{ key minisign.PrivateKey }
 
 // Verifier knows the public half of a key.
@@ -71,11 +71,17 @@ func (s Signer) Verifier() Verifier { return Verifier{s.key.Public().(minisign.P
 // signature: its trusted comment has the bundle's digest and no time.
 func (s Signer) Sign(list []byte) ([]byte, error) {
 	sum := sha256.Sum256(list)
-	r := minisign.NewReader(bytes.NewReader(list))
+	return s.SignFile(FileList, list, "ra2-deploy bundle "+string(digestOf(sum[:])))
+}
+
+// SignFile signs what a file of this name holds. The trusted comment is signed
+// too, and shown by minisign when it verifies.
+func (s Signer) SignFile(name string, content []byte, trusted string) ([]byte, error) {
+	r := minisign.NewReader(bytes.NewReader(content))
 	if _, err := new(bytes.Buffer).ReadFrom(r); err != nil {
 		return nil, err
 	}
-	return r.SignWithComments(s.key, "ra2-deploy bundle "+string(digestOf(sum[:])), "signature of bundle.json by key "+s.Verifier().ID()), nil
+	return r.SignWithComments(s.key, trusted, "signature of "+name+" by key "+s.Verifier().ID()), nil
 }
 
 // ReadVerifier reads a public key: the text of its file, or its one line of
@@ -88,10 +94,10 @@ func ReadVerifier(text string) (Verifier, error) {
 	return v, nil
 }
 
-// ID is the key's number, as minisign shows it.
+// ID is the key's number, as minisign shows it: without leading zeros.
 func (v Verifier) ID() string { return keyID(v.key.ID()) }
 
-func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }
+func keyID(id uint64) string { return fmt.Sprintf("%X", id) }
 
 // check says what is wrong with a signature of a list.
 func (v Verifier) check(list, signature []byte) error {

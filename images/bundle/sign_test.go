@@ -134,7 +134,7 @@ func TestKeysOfMinisign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(pub), v.ID()) {
+	if !strings.Contains(string(pub), "key "+v.ID()+"\n") || keyID(0x2F) != "2F" {
 		t.Errorf("minisign calls the key otherwise than %s: %s", v.ID(), pub)
 	}
 	b := made(t, s.Sign)

@@ -35,7 +35,7 @@ func ConformanceText(c Conformance) string {
 	for _, r := range having(c.Rows, conform.Waived) {
 		fmt.Fprintf(&b, "%-8s %-12s %s: %s\n", r.Verdict, r.ID, r.Title, waiver(r))
 	}
-	b.WriteString(verdictOf(c))
+	b.WriteString(ConformanceVerdict(c))
 	return b.String()
 }
 
@@ -51,7 +51,7 @@ func AllConformance(c Conformance) string {
 			}
 		}
 	}
-	b.WriteString(verdictOf(c))
+	b.WriteString(ConformanceVerdict(c))
 	return b.String()
 }
 
@@ -268,8 +268,9 @@ func waiver(r conform.Result) string {
 	return ""
 }
 
-// verdictOf returns the last line.
-func verdictOf(c Conformance) string {
+// ConformanceVerdict returns the last line: how many rows were judged, what came
+// of it, and the beginning of the report's digest.
+func ConformanceVerdict(c Conformance) string {
 	const shortened = "sha256:0123456789ab"
 	digest := c.Digest[:min(len(c.Digest), len(shortened))]
 	if c.Summary.Against == 0 {
