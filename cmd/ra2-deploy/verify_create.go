@@ -107,5 +107,8 @@ func (v verifying) create(ctx context.Context, c *verify.Cluster, s *conform.Sna
 	if err := c.Clean(ctx); err != nil {
 		return err
 	}
-	return c.Facts(ctx, s, v.imageOf())
+	if err := c.Facts(ctx, s, v.imageOf()); err != nil {
+		return err
+	}
+	return c.Probes(ctx, s, v.imageOf())
 }

@@ -130,9 +130,10 @@ func (c *Cluster) telling(what string) {
 	}
 }
 
-// Plan says what Facts makes on a cluster, for who has to approve of it.
+// Plan says what Facts and Probes make on a cluster, for who has to approve of it.
 func Plan(s conform.Snapshot, image string) []string {
 	return []string{
 		fmt.Sprintf("a namespace ra2-verify-nodes-… with a privileged pod on each of its %d nodes (image %s), which reads the node's files, changes none, and ends", len(s.Nodes), image),
+		"a namespace ra2-verify-probes-… with two pods that answer and some that ask, two Services of them (NodePort, LoadBalancer), an ExternalName, and two NetworkPolicies about one of them",
 	}
 }

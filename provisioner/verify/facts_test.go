@@ -87,6 +87,10 @@ func playing(t *testing.T, k *kubelets, nodes ...string) *Cluster {
 		if err != nil {
 			t.Fatal(err)
 		}
+		n.Spec.Taints = nil // a new node isn't ready, says the API server
+		if n, err = k.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
 		n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: at.Addr().String()}}
 		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 		n.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(at.Port())

@@ -154,6 +154,9 @@ func Until(ctx context.Context, kube kubernetes.Interface, pod *corev1.Pod, what
 		}
 		return good(p), nil
 	})
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // the watch says no more than that time is over
+	}
 	if err != nil {
 		return last, fmt.Errorf("wait until pod %s %s: %w; last seen: %s", pod.Name, what, err, doing(last))
 	}

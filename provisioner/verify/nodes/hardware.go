@@ -210,9 +210,6 @@ func (s Said) nics() []conform.NIC {
 		n.TotalVFs, n.VFs = s.count(dir, "device/sriov_totalvfs"), s.count(dir, "device/sriov_numvfs")
 		all = append(all, n)
 	}
-	if all == nil && len(s.folders(links)) > 0 {
-		return []conform.NIC{} // it is known that there are none
-	}
 	return all
 }
 
