@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -36,25 +35,31 @@ const (
 // created adds to a snapshot what nodes tell and probes find out, if that may be and
 // some row needs it; else the snapshot says why not.
 func (v verifying) created(cmd *cobra.Command, c *verify.Cluster, rows []conform.Row, s *conform.Snapshot) error {
-	if !v.needs(rows, *s) {
+	facts, probes := needs(rows, *s, partFacts), needs(rows, *s, partProbes)
+	if !facts && !probes {
 		return nil
 	}
-	out := cmd.ErrOrStderr()
 	if why := v.mayCreate(cmd, *s); why != "" {
 		s.Missing[partFacts], s.Missing[partProbes] = why, why
-		fmt.Fprintf(out, "nothing is created here, so that what nodes tell and what probes find out stays unknown: %s\n", strings.TrimPrefix(why, "not asked: "))
+		fmt.Fprintf(cmd.ErrOrStderr(), "nothing is created here, so that what nodes tell and what probes find out stays unknown: %s\n", strings.TrimPrefix(why, "not asked: "))
 		return nil
 	}
-	return v.create(cmd.Context(), c, s)
+	ctx := cmd.Context()
+	err := c.Clean(ctx) // what an earlier run left goes first
+	if err == nil && facts {
+		err = c.Facts(ctx, s, v.imageOf())
+	}
+	if err == nil && probes {
+		err = c.Probes(ctx, s, v.imageOf())
+	}
+	return err
 }
 
-// needs reports whether a row can't do without.
-func (v verifying) needs(rows []conform.Row, s conform.Snapshot) bool {
+// needs reports whether a row can't do without a kind of parts.
+func needs(rows []conform.Row, s conform.Snapshot, kind conform.Part) bool {
 	for _, r := range conform.Judge(rows, s) {
 		for _, f := range r.Findings {
-			if slices.ContainsFunc(f.Missing, func(m string) bool {
-				return strings.HasPrefix(m, string(partFacts)+"/") || strings.HasPrefix(m, string(partProbes)+"/")
-			}) {
+			if slices.ContainsFunc(f.Missing, func(m string) bool { return strings.HasPrefix(m, string(kind)+"/") }) {
 				return true
 			}
 		}
@@ -100,15 +105,4 @@ func (v verifying) imageOf() string {
 		return v.image
 	}
 	return errand.Image
-}
-
-// create does it. What an earlier run left goes first.
-func (v verifying) create(ctx context.Context, c *verify.Cluster, s *conform.Snapshot) error {
-	if err := c.Clean(ctx); err != nil {
-		return err
-	}
-	if err := c.Facts(ctx, s, v.imageOf()); err != nil {
-		return err
-	}
-	return c.Probes(ctx, s, v.imageOf())
 }

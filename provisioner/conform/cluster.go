@@ -224,6 +224,9 @@ func (s Snapshot) byProbe(name, want, do string) Finding {
 	case Pass:
 	case Fail:
 		f.Do = do
+		if len(p.Said) > 0 {
+			f.Got += ": " + Trim(p.Said[0])
+		}
 	default:
 		f.Verdict, f.Missing = Unknown, []string{"the probe " + name + " didn't come to its end: " + Trim(strings.Join(p.Said, "; "))}
 	}

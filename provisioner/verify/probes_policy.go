@@ -37,7 +37,7 @@ func (x *scene) policed(ctx context.Context) (said []string, outcome conform.Ver
 	}
 	all, closed, err := x.refused(ctx, nil, guarded, free)
 	if err != nil || !closed {
-		return append([]string{fmt.Sprintf("%v after all ways were denied", x.enforce)}, lines(all)...), conform.Fail, err
+		return append([]string{fmt.Sprintf("after %v %d of %d ways that were denied are open", x.enforce, opened(all, guarded), len(guarded))}, lines(all)...), conform.Fail, err
 	}
 	said = append([]string{"with all ways denied:"}, lines(all)...)
 	if err := x.police(ctx, "allow", []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{MatchLabels: friend()}}}}}); err != nil {
@@ -59,6 +59,17 @@ func orElse(err error, otherwise string) error {
 		return err
 	}
 	return errors.New(otherwise)
+}
+
+// opened counts the addresses that answer, of those that mustn't.
+func opened(all []answer, guarded []string) int {
+	n := 0
+	for _, a := range all {
+		if a.OK && slices.Contains(guarded, a.URL) {
+			n++
+		}
+	}
+	return n
 }
 
 // urls returns the addresses of a server's pod.
