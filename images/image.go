@@ -100,9 +100,6 @@ func (b *builder) boot(k kernel, root, out string, m *Manifest) error {
 	if err != nil {
 		return err
 	}
-	if image, err = b.ours(image); err != nil {
-		return err
-	}
 	if err := os.WriteFile(filepath.Join(out, FileKernel), image, 0o644); err != nil {
 		return err
 	}

@@ -21,28 +21,6 @@ const stubPath = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 // ErrNoKey says that something has to be signed and the key is not here.
 var ErrNoKey = errors.New("it has to be signed, and the private key of spec.secureBoot is not here")
 
-// ours gives the kernel our signature in the place of its own, where there is a
-// key. By that a locked-down kernel starts it by kexec: it verifies by what is
-// in db, and looks at the first signature only (Linux, verify_pefile.c and
-// CONFIG_KEXEC_BZIMAGE_VERIFY_SIG). The distribution's key is not in it: Debian's
-// kernel refuses Debian's kernel with "required key not available".
-func (b *builder) ours(kernel []byte) ([]byte, error) {
-	if b.spec.SignedBy == "" {
-		return kernel, nil
-	}
-	if b.spec.Signer == nil {
-		return nil, ErrNoKey
-	}
-	bare, err := secureboot.Unsigned(kernel)
-	if err == nil {
-		bare, err = b.spec.Signer.Sign(bare)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("sign the kernel: %w", err)
-	}
-	return bare, nil
-}
-
 // secure puts the signed kernel image in the place of the boot loader: what
 // firmware starts from the disk is then one program, and its signature covers
 // kernel, initrd, kernel line and with that the root's hash.

@@ -89,42 +89,6 @@ func TestInstaller(t *testing.T) {
 	}
 }
 
-// TestKernelOurs: a kernel that a distribution signed has our signature alone.
-func TestKernelOurs(t *testing.T) {
-	s := testSigner(t)
-	const signed = "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed" // stands for a kernel: both are signed programs of Debian
-	kernel, err := os.ReadFile(signed)
-	if err != nil {
-		t.Skip("needs a signed program: apt install grub-efi-amd64-signed")
-	}
-	if got, err := (&builder{}).ours(kernel); err != nil || !bytes.Equal(got, kernel) {
-		t.Errorf("without a key it is changed (%v)", err)
-	}
-	b := &builder{spec: Spec{SignedBy: secureboot.Fingerprint(s.Certificate())}}
-	if _, err := b.ours(kernel); !errors.Is(err, ErrNoKey) {
-		t.Errorf("the key is not here: %v", err)
-	}
-	b.spec.Signer = &s
-	got, err := b.ours(kernel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := secureboot.Verify(got, []*x509.Certificate{s.Certificate()}); err != nil {
-		t.Error(err)
-	}
-	file := filepath.Join(t.TempDir(), "kernel")
-	if err := os.WriteFile(file, got, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("sbverify", "--list", file).CombinedOutput()
-	if err != nil {
-		t.Skipf("needs sbverify: apt install sbsigntool (%v)", err)
-	}
-	if strings.Contains(string(out), "signature 2") || strings.Contains(string(out), "Debian") {
-		t.Errorf("%s", out)
-	}
-}
-
 // TestSecureImage: with a key the disk starts a signed program, and the image is
 // another one; without a key nothing is different.
 func TestSecureImage(t *testing.T) {

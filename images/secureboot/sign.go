@@ -52,18 +52,6 @@ func (s Signer) Sign(program []byte) ([]byte, error) {
 	return p.attach(der), nil
 }
 
-// Unsigned returns the program without its signatures.
-func Unsigned(program []byte) ([]byte, error) {
-	p, err := parse(program)
-	if err != nil {
-		return nil, fmt.Errorf("take the signatures off: %w", err)
-	}
-	out := slices.Clone(p.data[:p.end()])
-	clear(out[p.opt+optSecurity : p.opt+optSecurity+8])
-	binary.LittleEndian.PutUint32(out[p.opt+optCheckSum:], checkSum(out, p.opt+optCheckSum))
-	return out, nil
-}
-
 // sign makes the PKCS #7 signature of a program's digest.
 func (s Signer) sign(digest []byte) ([]byte, error) {
 	content, err := indirect(digest)

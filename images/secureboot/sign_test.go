@@ -58,35 +58,6 @@ func TestSignVerify(t *testing.T) {
 	}
 }
 
-// TestUnsigned: what is signed by another key alone afterwards has one
-// signature, and is the same program.
-func TestUnsigned(t *testing.T) {
-	ours, other := newSigner(t, "ours", keyOf()), newSigner(t, "other", keyOf())
-	program := unified(t, stub())
-	signed, err := other.Sign(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare, err := Unsigned(signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := ours.Sign(bare)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Verify(again, []*x509.Certificate{ours.Certificate()}); err != nil {
-		t.Error(err)
-	}
-	if err := Verify(again, []*x509.Certificate{other.Certificate()}); err == nil {
-		t.Error("the first signature is still there")
-	}
-	once, err := ours.Sign(program)
-	if err != nil || !bytes.Equal(once, again) {
-		t.Errorf("it is another program (%v)", err)
-	}
-}
-
 // TestIssued: db may hold the authority that issued the signer's certificate.
 func TestIssued(t *testing.T) {
 	root := newSigner(t, "root", keyOf())
