@@ -28,7 +28,8 @@ var update = flag.Bool("update", false, "write the reports of the lab anew")
 // lab returns the snapshot of the demo's cluster: three control planes and
 // three workers, kubeadm, flannel; recorded by `verify --keep` on 2026-11-24 and
 // stripped of identifiers and lists of images. Facts and probes were recorded on
-// another lab of the same day and site, and stripped of what tells of its machine.
+// another lab of the same day and site, and stripped of what tells of its machine;
+// the workers' labels of their profile are of that one, too.
 func lab(t *testing.T) conform.Snapshot {
 	t.Helper()
 	var s conform.Snapshot
