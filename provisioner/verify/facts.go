@@ -73,7 +73,7 @@ func (c *Cluster) Facts(ctx context.Context, s *conform.Snapshot, image string) 
 		}
 		return context.Cause(ctx)
 	}
-	defer func() { err = errors.Join(err, errand.Remove(ctx, kube, home)) }()
+	defer func() { err = errors.Join(err, errand.Gone(ctx, kube, home)) }()
 	waiting, cancel := context.WithTimeoutCause(ctx, factsTime, fmt.Errorf("all nodes together may take %v", factsTime))
 	defer cancel()
 	pods := map[string]*corev1.Pod{}

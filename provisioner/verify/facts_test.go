@@ -182,6 +182,9 @@ func TestFacts(t *testing.T) {
 	if r := verdict(t, s, "ra2.crt.001"); r.Verdict != conform.Unknown {
 		t.Errorf("a cluster of which one node told: %+v", r)
 	}
+	if left, err := k.kube.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{LabelSelector: ours}); err != nil || len(left.Items) > 0 {
+		t.Errorf("the run is over, and pods are left: %v, %v", left.Items, err)
+	}
 	k.gone(t)
 }
 

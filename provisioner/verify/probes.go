@@ -73,7 +73,7 @@ func (c *Cluster) probes(ctx context.Context, s *conform.Snapshot, image string,
 		s.Missing["probes"] = why(err)
 		return context.Cause(ctx)
 	}
-	defer func() { err = errors.Join(err, errand.Remove(ctx, kube, home)) }()
+	defer func() { err = errors.Join(err, errand.Gone(ctx, kube, home)) }()
 	doing, cancel := context.WithTimeoutCause(ctx, probeTime, fmt.Errorf("all probes together may take %v", probeTime))
 	defer cancel()
 	x := &scene{t: t, kube: kube, home: home, image: image, waits: how}

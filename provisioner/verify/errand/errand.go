@@ -79,6 +79,44 @@ func Remove(ctx context.Context, kube kubernetes.Interface, name string) error {
 	return nil
 }
 
+// Gone removes a namespace of ours, and waits until it is gone: an API server takes
+// the deletion at once, and a finalizer or a kubelet may hold it up for long.
+func Gone(ctx context.Context, kube kubernetes.Interface, name string) error {
+	if err := Remove(ctx, kube, name); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTime)
+	defer cancel()
+	last := "it is there"
+	for {
+		n, err := kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err != nil:
+			last = err.Error()
+		default:
+			last = holding(n)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until the namespace %s of ours is gone: it isn't after %v; last seen: %s; look at it by hand: kubectl get pods -n %s", name, removeTime, last, name)
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// holding says what holds up the end of a namespace.
+func holding(n *corev1.Namespace) string {
+	words := []string{string(n.Status.Phase)}
+	for _, c := range n.Status.Conditions {
+		if c.Status == corev1.ConditionTrue {
+			words = append(words, c.Message)
+		}
+	}
+	return strings.Join(words, ": ")
+}
+
 // Whole returns a context for one request that changes something. An API server may
 // still carry out a request whose sender has gone, after what undoes it: so it isn't
 // cut when the run ends, but not begun either.

@@ -140,7 +140,7 @@ func (s Said) holds() map[string][]string {
 		for devices[at] == "" && at != "/" {
 			at = path.Dir(at)
 		}
-		for _, disk := range s.below(devices[at], 0) {
+		for _, disk := range s.below(devices[at], map[string]bool{}) {
 			out[disk] = append(out[disk], dir)
 		}
 	}
@@ -161,14 +161,14 @@ func (s Said) devices() map[string]string {
 }
 
 // below returns the disks that a block device lies on: one, or those that make up a
-// mapped device or a RAID.
-func (s Said) below(device string, depth int) []string {
-	const most = 8 // of devices on devices
-	target := s.Links["/sys/dev/block/"+device]
-	_, at, ok := strings.Cut(target, "/block/")
-	if !ok || depth > most {
+// mapped device or a RAID. seen are those that were looked at: a document may have
+// devices in a circle.
+func (s Said) below(device string, seen map[string]bool) []string {
+	_, at, ok := strings.Cut(s.Links["/sys/dev/block/"+device], "/block/")
+	if !ok || seen[device] {
 		return nil
 	}
+	seen[device] = true
 	disk, _, _ := strings.Cut(at, "/") // "sda" of "sda/sda2"
 	slaves := s.named("/sys/block/"+disk+"/slaves", "*")
 	if len(slaves) == 0 {
@@ -177,7 +177,7 @@ func (s Said) below(device string, depth int) []string {
 	var all []string
 	for number, link := range s.Links {
 		if dev, ok := strings.CutPrefix(number, "/sys/dev/block/"); ok && slices.Contains(slaves, path.Base(link)) {
-			all = append(all, s.below(dev, depth+1)...)
+			all = append(all, s.below(dev, seen)...)
 		}
 	}
 	return slices.Compact(slices.Sorted(slices.Values(all)))
