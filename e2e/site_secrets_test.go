@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
@@ -189,7 +190,7 @@ func (b *bench) lookInImage(look func(string, []byte)) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	dir := filepath.Join("/var/cache/ra2-deploy/images", strings.TrimPrefix(node.Image, "sha256:"))
+	dir := filepath.Join(cmp.Or(os.Getenv("RA2_CACHE"), "/var/cache/ra2-deploy"), "images", strings.TrimPrefix(node.Image, "sha256:"))
 	for _, file := range []string{"image.raw.zst", "kernel", "initrd", "manifest.json"} {
 		f, err := os.Open(filepath.Join(dir, file))
 		if err != nil {
