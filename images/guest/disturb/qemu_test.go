@@ -269,8 +269,26 @@ func podOfGuest() (int, error) {
 	if _, err := in.Write([]byte("\n")); err != nil {
 		return 0, err
 	}
-	time.Sleep(2 * time.Second) // links come up
-	return cmd.Process.Pid, nil
+	return cmd.Process.Pid, answered("192.0.2.2:7", 10*time.Second)
+}
+
+// answered waits until the pod's echo answers: its link comes up in its own time.
+func answered(address string, within time.Duration) error {
+	conn, err := net.Dial("udp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for end := time.Now().Add(within); time.Now().Before(end); {
+		_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		if _, err = conn.Write([]byte("?")); err == nil {
+			_, err = conn.Read(make([]byte, 1))
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("wait %s for the echo at %s: %w", within, address, err)
 }
 
 func address(name, prefix string) error {
