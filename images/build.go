@@ -87,9 +87,14 @@ func Build(ctx context.Context, s Spec, cacheDir string, report func(Progress)) 
 }
 
 // full tells whether an error comes of a full disk: in our own writing, or in
-// the words of a program that was run.
+// the words of a program that was run. tar names no reason when the disk fills
+// in the middle of a file's last block: "Wrote only 4096 of 9728 bytes".
 func full(err error) bool {
-	return err != nil && (errors.Is(err, syscall.ENOSPC) || strings.Contains(strings.ToLower(err.Error()), syscall.ENOSPC.Error()))
+	if err == nil || errors.Is(err, syscall.ENOSPC) {
+		return err != nil
+	}
+	said := strings.ToLower(err.Error())
+	return strings.Contains(said, syscall.ENOSPC.Error()) || strings.Contains(said, "wrote only ")
 }
 
 // Find reads the manifest of an image in a cache by its digest. The error is
