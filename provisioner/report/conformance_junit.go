@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,8 +111,8 @@ func (n *junitCounts) count(rows []conform.Result) (skipped int) {
 func junitRow(r conform.Result) junitCase {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s (%s, by %s): %s\n", r.ID, r.Level, r.How, r.Says)
-	for _, f := range r.Findings {
-		text.WriteString(whole(f, r.Verdict))
+	for _, g := range bySimilarity(r.Findings) {
+		text.WriteString(whole(g, r.Verdict))
 	}
 	c := junitCase{Class: "ra2." + sectionOf(r.ID), Name: r.ID + " " + r.Title}
 	outcome := &junitOutcome{Type: string(r.Verdict) + "/" + string(r.Level), Message: because(r), Text: text.String()}
@@ -134,16 +135,21 @@ func because(r conform.Result) string {
 	if r.Verdict == conform.Waived {
 		return "waived " + waiver(r)
 	}
-	for _, f := range r.Findings {
-		switch {
-		case f.Verdict != r.Verdict:
-		case len(f.Missing) > 0:
-			return "missing: " + strings.Join(f.Missing, "; ")
-		case f.Verdict == conform.Fail:
-			return fmt.Sprintf("want %s; %s", f.Want, got(f))
-		default:
-			return cmp.Or(strings.TrimSpace(f.Subject+" "+f.Got), string(r.Verdict))
-		}
+	same := slices.DeleteFunc(bySimilarity(r.Findings), func(s similar) bool { return s.Verdict != r.Verdict })
+	if len(same) == 0 {
+		return string(r.Verdict)
 	}
-	return string(r.Verdict)
+	f, text := same[0], ""
+	switch {
+	case len(f.Missing) > 0:
+		text = "missing: " + strings.Join(f.Missing, "; ")
+	case f.Verdict == conform.Fail:
+		text = fmt.Sprintf("want %s; %s", f.Want, got(f.Finding))
+	default:
+		text = cmp.Or(strings.TrimSpace(f.Subject+" "+f.Got), string(r.Verdict))
+	}
+	if n := len(f.Subjects) - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d more)", n)
+	}
+	return text
 }

@@ -83,19 +83,33 @@ type pageRow struct {
 	Class    conform.Verdict
 	Binds    bool
 	Because  string // empty of one that passes
+	Do       string // of the first finding
 	Findings []pageFinding
 }
 
+// pageFinding is findings that are alike.
 type pageFinding struct {
 	conform.Finding
 	Class    conform.Verdict
-	Odd      bool // its verdict isn't the row's
+	Odd      bool        // its verdict isn't the row's
+	Of       pageNames   // what they are of
+	Gots     []pageEvery // what was found, where that differs
 	Evidence []pageEvidence
+}
+
+// pageNames is some names, and all of them where those are many.
+type pageNames struct{ Few, All string }
+
+// pageEvery is a text, and what it is told of.
+type pageEvery struct {
+	Text string
+	Of   pageNames
 }
 
 type pageEvidence struct {
 	conform.Evidence
-	Stamp, Seen string // when, for programs and for people; empty when it isn't known
+	Stamp, Seen string      // when, for programs and for people; empty when it isn't known
+	Others      []pageEvery // what the same command shows elsewhere
 }
 
 // WritePage writes a report as one page of HTML that needs nothing else: no
@@ -166,7 +180,7 @@ func pageVerdict(c Conformance) (state, verdict, lead string) {
 	}
 	if failed+unknown > 0 {
 		state, verdict = "against", "Not conformant"
-		lead = fmt.Sprintf("%s%d of them fail, and of %d nobody could tell", applying, failed, unknown)
+		lead = applying + fmt.Sprintf("%d fail, and of %d nobody could tell whether they are met", failed, unknown)
 	}
 	if n := len(c.Rows); n < c.Catalogue.Entries {
 		verdict += fmt.Sprintf(", by %d of %d rows", n, c.Catalogue.Entries)
@@ -259,16 +273,41 @@ func newPageRow(r conform.Result) pageRow {
 	if r.Verdict != conform.Pass {
 		out.Because = because(r)
 	}
-	for _, f := range r.Findings {
-		found := pageFinding{Finding: f, Class: f.Verdict, Odd: f.Verdict != r.Verdict}
-		for _, e := range f.Evidence {
-			seen := pageEvidence{Evidence: e}
+	for i, s := range bySimilarity(r.Findings) {
+		if i == 0 {
+			out.Do = s.Do
+		}
+		found := pageFinding{Finding: s.Finding, Class: s.Verdict, Odd: s.Verdict != r.Verdict, Of: newPageNames(s.Subjects)}
+		if len(s.Gots) > 1 {
+			found.Gots = newPageEvery(s.Gots)
+		}
+		for _, e := range s.Seen {
+			seen := pageEvidence{Evidence: e.Evidence, Others: newPageEvery(e.Others)}
 			if !e.Time.IsZero() {
 				seen.Stamp, seen.Seen = e.Time.UTC().Format(time.RFC3339), e.Time.UTC().Format("2006-01-02 15:04:05 UTC")
 			}
 			found.Evidence = append(found.Evidence, seen)
 		}
 		out.Findings = append(out.Findings, found)
+	}
+	return out
+}
+
+func newPageNames(subjects []string) pageNames {
+	const few = 6
+	if len(subjects) <= few {
+		return pageNames{Few: things(subjects, few)}
+	}
+	return pageNames{Few: subjects[0] + " and " + strconv.Itoa(len(subjects)-1) + " more", All: named(subjects)}
+}
+
+func newPageEvery(all []variant) []pageEvery {
+	var out []pageEvery
+	for i, v := range all {
+		if i == maxTold {
+			return append(out, pageEvery{Text: fmt.Sprintf("… (%d in all)", len(all))})
+		}
+		out = append(out, pageEvery{v.Text, newPageNames(v.Subjects)})
 	}
 	return out
 }

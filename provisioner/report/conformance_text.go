@@ -46,8 +46,8 @@ func AllConformance(c Conformance) string {
 	for _, v := range conform.Verdicts() {
 		for _, r := range having(c.Rows, v) {
 			fmt.Fprintf(&b, "%-8s %-12s %s (%s, by %s): %s\n", r.Verdict, r.ID, r.Title, r.Level, r.How, r.Says)
-			for _, f := range r.Findings {
-				b.WriteString(whole(f, r.Verdict))
+			for _, g := range bySimilarity(r.Findings) {
+				b.WriteString(whole(g, r.Verdict))
 			}
 		}
 	}
@@ -62,9 +62,9 @@ func head(c Conformance) string {
 		c.Ended.UTC().Format("2006-01-02 15:04 UTC"), Count(c.Requests, "request"), c.Ended.Sub(c.Began).Round(time.Second))
 	fmt.Fprintf(&b, "%-17s", "")
 	for _, v := range conform.Verdicts() {
-		fmt.Fprintf(&b, " %14s", v)
+		fmt.Fprintf(&b, "  %*s", len(v), v)
 	}
-	fmt.Fprintf(&b, " %8s\n", "rows")
+	fmt.Fprintf(&b, "  %s\n", "rows")
 	for _, l := range append(levels(), "") {
 		counts, name := c.Summary.Levels[l], string(l)
 		if l == "" {
@@ -73,10 +73,10 @@ func head(c Conformance) string {
 		total := 0
 		fmt.Fprintf(&b, "%-17s", name)
 		for _, v := range conform.Verdicts() {
-			fmt.Fprintf(&b, " %14d", counts[v])
+			fmt.Fprintf(&b, "  %*d", len(v), counts[v])
 			total += counts[v]
 		}
-		fmt.Fprintf(&b, " %8d\n", total)
+		fmt.Fprintf(&b, "  %4d\n", total)
 	}
 	return b.String()
 }
@@ -93,21 +93,23 @@ func having(rows []conform.Result, v conform.Verdict) []conform.Result {
 // failedRow returns a row that fails: what, an example with its evidence, and what
 // to do.
 func failedRow(r conform.Result) string {
-	var failed []conform.Finding
-	for _, f := range r.Findings {
-		if f.Verdict == conform.Fail {
-			failed = append(failed, f)
+	const enough = 6 // names
+	all := bySimilarity(r.Findings)
+	first := all[0].Finding // a row that fails has a finding that does, and the worst are first
+	var more []string
+	for _, g := range all {
+		if g.Verdict == conform.Fail {
+			more = append(more, g.Subjects...)
 		}
 	}
-	first := failed[0]
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-8s %-12s %s", r.Verdict, r.ID, r.Title)
 	if !conform.Binds(r.Level) {
 		fmt.Fprintf(&b, " (%s)", r.Level)
 	}
 	fmt.Fprintf(&b, ": want %s; %s\n", first.Want, got(first))
-	if len(failed) > 1 {
-		fmt.Fprintf(&b, "%21s and %d more: %s\n", "", len(failed)-1, subjects(failed[1:]))
+	if more = more[1:]; len(more) > 0 {
+		fmt.Fprintf(&b, "%21s and %d more: %s\n", "", len(more), things(more, enough))
 	}
 	if !conform.Binds(r.Level) {
 		return b.String()
@@ -126,18 +128,6 @@ func got(f conform.Finding) string {
 		return "got " + f.Got
 	}
 	return f.Subject + " has " + f.Got
-}
-
-func subjects(all []conform.Finding) string {
-	var names []string
-	for _, f := range all {
-		names = append(names, f.Subject)
-	}
-	const enough = 6
-	if len(names) > enough {
-		return strings.Join(names[:enough], ", ") + ", …"
-	}
-	return strings.Join(names, ", ")
 }
 
 // unknowns names unknown rows by what is missing first: one answer often
@@ -225,36 +215,55 @@ func rowIDs(all []string) string {
 	return b.String()
 }
 
-// whole returns a finding with its evidence.
-func whole(f conform.Finding, of conform.Verdict) string {
+// whole returns findings that are alike, with their evidence.
+func whole(g similar, of conform.Verdict) string {
 	var b strings.Builder
-	verdict := ""
-	if f.Verdict != of {
-		verdict = string(f.Verdict) + ": "
+	b.WriteString("    ")
+	if g.Verdict != of {
+		fmt.Fprintf(&b, "%s: ", g.Verdict)
 	}
-	fmt.Fprintf(&b, "    %s", verdict)
-	if f.Subject != "" {
-		fmt.Fprintf(&b, "%s: ", f.Subject)
+	const few = 6
+	switch {
+	case g.Subject == "":
+	case len(g.Gots) > 1 && len(g.Subjects) > few: // they are named below
+		fmt.Fprintf(&b, "%s and %d more: ", g.Subject, len(g.Subjects)-1)
+	default:
+		fmt.Fprintf(&b, "%s: ", named(g.Subjects))
 	}
 	switch {
-	case f.Got == "" && f.Verdict == conform.Unknown:
-		fmt.Fprintf(&b, "want %s\n", f.Want)
-	case f.Want != "":
-		fmt.Fprintf(&b, "want %s; got %s\n", f.Want, cmp.Or(f.Got, "nothing"))
+	case len(g.Gots) > 1:
+		fmt.Fprintf(&b, "want %s\n%s", g.Want, each("got ", g.Gots))
+	case g.Got == "" && g.Verdict == conform.Unknown:
+		fmt.Fprintf(&b, "want %s\n", g.Want)
+	case g.Want != "":
+		fmt.Fprintf(&b, "want %s; got %s\n", g.Want, cmp.Or(g.Got, "nothing"))
 	default:
-		fmt.Fprintln(&b, f.Got)
+		fmt.Fprintln(&b, g.Got)
 	}
-	for _, m := range f.Missing {
+	for _, m := range g.Missing {
 		fmt.Fprintf(&b, "        missing: %s\n", m)
 	}
-	for _, e := range f.Evidence {
-		fmt.Fprintf(&b, "        %s: %s\n", e.Command, e.Value)
+	for _, e := range g.Seen {
+		fmt.Fprintf(&b, "        %s: %s\n%s", e.Command, e.Value, each("    ", e.Others))
 	}
-	if f.Waiver != nil && !f.Waiver.Ended {
-		fmt.Fprintf(&b, "        waived until %s: %s\n", f.Waiver.Until, f.Waiver.Reason)
+	if g.Waiver != nil && !g.Waiver.Ended {
+		fmt.Fprintf(&b, "        waived until %s: %s\n", g.Waiver.Until, g.Waiver.Reason)
 	}
-	if f.Do != "" {
-		fmt.Fprintf(&b, "        do: %s\n", f.Do)
+	if g.Do != "" {
+		fmt.Fprintf(&b, "        do: %s\n", g.Do)
+	}
+	return b.String()
+}
+
+// each returns a line for each text that differs, and of what it is told.
+func each(before string, all []variant) string {
+	var b strings.Builder
+	for i, t := range all {
+		if i == maxTold {
+			fmt.Fprintf(&b, "        %s… (%d in all)\n", before, len(all))
+			break
+		}
+		fmt.Fprintf(&b, "        %s%s: %s\n", before, cmp.Or(t.Text, "nothing"), named(t.Subjects))
 	}
 	return b.String()
 }
