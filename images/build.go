@@ -31,6 +31,7 @@ const (
 	bundleEdition    = 1
 	dataEdition      = 6
 	imageEdition     = 6
+	secureEdition    = 2 // of those images only that are signed
 )
 
 // builder is one build: what is wanted, from what, where to.
@@ -208,6 +209,7 @@ func (b *builder) inputsKey() (string, error) {
 		Node, Files  string
 		Distribution Distribution
 		Content      any
+		Secure       int `json:",omitempty"`
 	}{Editions: [...]int{treeEdition, packageEdition, programEdition, ownEdition, containerEdition, bundleEdition, dataEdition, imageEdition},
 		Spec: b.spec, Distribution: b.distro}
 	if b.spec.Node != "" {
@@ -219,6 +221,9 @@ func (b *builder) inputsKey() (string, error) {
 		return "", err
 	}
 	in.Spec.Node = ""
+	if b.spec.SignedBy != "" {
+		in.Secure = secureEdition
+	}
 	if b.spec.Bundle != nil {
 		in.Content = []any{"bundle", b.spec.Bundle.Digest(), b.recipe.Containers}
 	} else {

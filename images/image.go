@@ -157,6 +157,9 @@ func (b *builder) disk(ctx context.Context, p pieces, work, out string, m *Manif
 	if err := disk.ESP(ctx, parts.ESP, m.Inputs, esp); err != nil {
 		return err
 	}
+	if err := findRoom(parts.ESP, esp, m); err != nil {
+		return err
+	}
 	var g errgroup.Group // each looks at all of the files
 	g.Go(func() error { return measure(parts, m) })
 	g.Go(func() error {

@@ -15,9 +15,10 @@ import (
 //     of the root; a host can't be given another root without another signature.
 //   - by kexec after an install: the line, and after it what the host's class adds
 //     (inventory.Class.KernelLine: huge pages, IOMMU, CPUs).
-//   - later starts from the disk: what the class adds is not on the signed line.
-//     ra2-node brings into force what a running kernel still takes (huge pages) and
-//     starts the same kernel again by kexec for the rest.
+//   - later starts from the disk: what the class adds is not on the image's line.
+//     With Secure Boot it comes by a signed add-on, see Addon. Else ra2-node brings
+//     into force what a running kernel still takes (huge pages) and starts the
+//     same kernel again by kexec for the rest.
 //
 // What a class adds never begins with "ra2.", and the root hash of the signed line
 // must be the one in force: ra2-node refuses a line with two.

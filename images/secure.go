@@ -15,8 +15,11 @@ import (
 // of a network boot is built on it.
 const FileStub = "stub.efi"
 
-// stubPath is where the package of systemd-boot has it, in every family.
-const stubPath = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+// Where the package of systemd-boot has its stubs, in every family.
+const (
+	stubPath      = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+	addonStubPath = "usr/lib/systemd/boot/efi/addonx64.efi.stub"
+)
 
 // ErrNoKey says that something has to be signed and the key is not here.
 var ErrNoKey = errors.New("it has to be signed, and the private key of spec.secureBoot is not here")
@@ -40,6 +43,12 @@ func (b *builder) secure(p pieces, work, out string, m *Manifest, esp map[string
 	}
 	if err := os.WriteFile(filepath.Join(out, FileStub), stub, 0o644); err != nil {
 		return err
+	}
+	if m.Stub, err = secureboot.StubName(stub); err != nil {
+		return fmt.Errorf("sign the image: %w", err)
+	}
+	if err := b.room(p, work, out, m, esp); err != nil {
+		return fmt.Errorf("sign the image: make room for the words of a class: %w", err)
 	}
 	program, err := unified(out, m, m.KernelLine+" ra2.initrd="+m.InitrdDigest, nil)
 	if err == nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/images/secureboot"
+	"github.com/ra2-deploy/ra2-deploy/images/secureboot/stubtest"
 )
 
 func testSigner(t *testing.T) secureboot.Signer {
@@ -103,6 +104,10 @@ func TestSecureImage(t *testing.T) {
 	if err := os.Link(filepath.Join(m.Dir, FileStub), filepath.Join(loaders, stubPath)); err != nil {
 		t.Fatal(err)
 	}
+	addon := filepath.Join(loaders, addonStubPath)
+	if err := os.WriteFile(addon, stubtest.Stub("systemd-addon 257"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	esp := map[string]string{firmwareStarts: "systemd-boot", "/loader/loader.conf": "x", "/ra2/kernel": "k"}
 	unsigned := &builder{}
 	if err := unsigned.secure(pieces{loaders: loaders}, work, out, &m, esp); err != nil || esp[firmwareStarts] != "systemd-boot" || len(esp) != 3 {
@@ -120,8 +125,14 @@ func TestSecureImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := secureboot.Verify(program, []*x509.Certificate{s.Certificate()}); err != nil || m.SignedBy != b.spec.SignedBy || len(esp) != 2 {
-		t.Errorf("%v, %+v, %v", err, m.SignedBy, esp)
+	if err := secureboot.Verify(program, []*x509.Certificate{s.Certificate()}); err != nil || m.SignedBy != b.spec.SignedBy || len(esp) != 3 || m.Room == nil || !strings.HasPrefix(m.Stub, "systemd-stub ") {
+		t.Errorf("%v, %+v, %v", err, m, esp)
+	}
+	delete(esp, addonFile)
+	old := m
+	old.Room = nil
+	if err := errors.Join(os.Remove(addon), b.secure(pieces{loaders: loaders}, work, out, &old, esp)); err != nil || old.Room != nil || len(esp) != 2 {
+		t.Errorf("a stub that reads no add-ons: %v, %+v, %v", err, old.Room, esp)
 	}
 	if _, err := exec.LookPath("objcopy"); err == nil {
 		line := filepath.Join(work, "line")

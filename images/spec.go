@@ -68,6 +68,8 @@ type Manifest struct {
 	KernelLine string `json:"kernelLine"` // that starts it, see the function KernelLine
 
 	SignedBy string `json:"signedBy,omitempty"` // fingerprint of the certificate whose key signed what firmware starts; "" for none
+	Stub     string `json:"stub,omitempty"`     // what firmware starts, as it names itself: "systemd-stub 257.13-1~deb13u1"; "" where nothing is signed
+	Room     *Room  `json:"room,omitempty"`     // for the signed words of a class; nil where nothing is signed, or where the stub would read none
 }
 
 // Names of the files in an image's folder.

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -41,4 +42,26 @@ func (c Class) KernelLine() string {
 		words = append(words, "isolcpus=managed_irq,"+others, "nohz_full="+others, "rcu_nocbs="+others, "irqaffinity="+string(c.Reserved))
 	}
 	return strings.Join(words, " ")
+}
+
+// classWord is every word that KernelLine can give, and no other.
+var classWord = regexp.MustCompile(`^(hugepagesz=(1G|2M)|hugepages=[0-9]{1,9}|intel_iommu=on|iommu=pt|isolcpus=managed_irq,` + cpuList +
+	`|nohz_full=` + cpuList + `|rcu_nocbs=` + cpuList + `|irqaffinity=` + cpuList + `)$`)
+
+// cpuList is a list of processors (Linux, admin-guide/kernel-parameters, "The
+// list format"), N for the last one.
+const cpuList = `[0-9]+(-([0-9]+|N))?(,[0-9]+(-([0-9]+|N))?)*`
+
+// CheckKernelLine returns why words are not such as a class adds to a kernel
+// line. What is signed for a class is held against it: whoever gets the key to
+// sign something by way of a class gets no init=, no other root, nothing that
+// ends lockdown or the checks of modules, and no secret past it.
+func CheckKernelLine(words string) error {
+	for word := range strings.FieldsSeq(words) {
+		if !classWord.MatchString(word) {
+			key, _, _ := strings.Cut(word, "=")
+			return fmt.Errorf("the word %q is none that a class adds to the kernel line", key)
+		}
+	}
+	return nil
 }

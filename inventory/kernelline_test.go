@@ -84,3 +84,50 @@ func FuzzCPUs(f *testing.F) {
 		}
 	})
 }
+
+// What a class adds can be signed, and nothing else can.
+func TestCheckKernelLine(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := inventory.Class{
+			Profile:   rapid.SampledFrom([]string{"basic", inventory.HighPerformance}).Draw(t, "profile"),
+			BIOS:      inventory.BIOS{IOMMU: rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, "iommu")},
+			HugePages: map[string]int{"2Mi": rapid.IntRange(0, 1<<20).Draw(t, "2Mi"), "1Gi": rapid.IntRange(0, 4096).Draw(t, "1Gi")},
+		}
+		var reserved []string
+		for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, 500), 0, 9, rapid.ID).Draw(t, "reserved") {
+			reserved = append(reserved, strconv.Itoa(n))
+		}
+		if len(reserved) > 0 {
+			var err error
+			if c.Reserved, err = inventory.ParseCPUs(strings.Join(reserved, ",")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		line := c.KernelLine()
+		if err := inventory.CheckKernelLine(line); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		for _, evil := range []string{"init=/bin/sh", "rdinit=/x", "ra2.verity=00", "lockdown=none", "systemd.verity=0", "module.sig_enforce=0", "password=hunter2", "quiet", "hugepages", "hugepages=-1", "iommu=off",
+			"isolcpus=1-N", "isolcpus=managed_irq,1-N;x", "nohz_full=\"1\tinit=/x\"", "console=ttyS0", "intel_iommu=off", "efi=debug", "mitigations=off"} {
+			err := inventory.CheckKernelLine(strings.TrimSpace(line + " " + evil))
+			if err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("with %q: %v", evil, err)
+			}
+		}
+	})
+}
+
+func FuzzCheckKernelLine(f *testing.F) {
+	f.Add("hugepagesz=1G hugepages=4 isolcpus=managed_irq,2-N")
+	f.Fuzz(func(t *testing.T, text string) {
+		if inventory.CheckKernelLine(text) != nil {
+			return
+		}
+		for word := range strings.FieldsSeq(text) {
+			key, value, ok := strings.Cut(word, "=")
+			if !ok || strings.ContainsAny(value, "\"'\\/=;") || strings.HasPrefix(key, "ra2.") {
+				t.Errorf("%q is taken", word)
+			}
+		}
+	})
+}

@@ -21,7 +21,8 @@ import (
 type imageFiles struct {
 	cache    string
 	manifest images.Manifest
-	keys     bootKeys // of Secure Boot
+	keys     bootKeys         // of Secure Boot
+	addons   map[string]addon // words of a class to its signed add-on, see signed
 }
 
 // ImageSpec returns the image that an inventory wants. ra2-node is the program
@@ -93,7 +94,7 @@ func findImage(o Options, c inventory.Cluster, keys bootKeys) (imageFiles, error
 	case err != nil:
 		return imageFiles{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return imageFiles{o.Cache, m, keys}, errors.Join(fits(m, c), keys.fit(m))
+	return imageFiles{cache: o.Cache, manifest: m, keys: keys}, errors.Join(fits(m, c), keys.fit(m))
 }
 
 // carriedImage returns the finished image that a bundle carries. From then on it
@@ -116,7 +117,7 @@ func carriedImage(b bundle.Bundle, o Options, c inventory.Cluster, keys bootKeys
 	if err != nil {
 		return imageFiles{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return imageFiles{o.Cache, m, keys}, errors.Join(fits(m, c), keys.fit(m))
+	return imageFiles{cache: o.Cache, manifest: m, keys: keys}, errors.Join(fits(m, c), keys.fit(m))
 }
 
 // fits refuses an image that is not what the inventory asks for.
@@ -152,8 +153,17 @@ func (f imageFiles) path(name string) string { return filepath.Join(f.manifest.D
 // loaders returns the directory of iPXE's binaries.
 func (f imageFiles) loaders() string { return images.Loaders(f.cache) }
 
-// find implements agent.Config.File: only the image of this run is served.
+// find implements agent.Config.File: only the image of this run is served, and
+// its add-ons.
 func (f imageFiles) find(digest, name string) (string, error) {
+	if name == agent.FileAddon {
+		for _, a := range f.addons {
+			if a.digest == "sha256:"+digest {
+				return a.file, nil
+			}
+		}
+		return "", fmt.Errorf("add-on %s is none of this run", digest)
+	}
 	if "sha256:"+digest != f.digest() {
 		return "", fmt.Errorf("image %s is not the one of this run, %s", digest, f.digest())
 	}
@@ -167,5 +177,6 @@ func (f imageFiles) install(disk, kernelLine string) templates.Install {
 		Disk: disk, Image: f.digest(), Bytes: f.manifest.RawBytes,
 		ImageURL: agent.ImagePath(f.digest()), KernelURL: agent.KernelPath(f.digest()), InitrdURL: agent.InitrdPath(f.digest()),
 		KernelDigest: named(f.manifest.KernelDigest), InitrdDigest: named(f.manifest.InitrdDigest), KernelLine: strings.TrimSpace(f.manifest.KernelLine + " " + kernelLine),
+		Addon: f.place(kernelLine),
 	}
 }

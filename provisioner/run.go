@@ -98,6 +98,9 @@ func (r *Run) Up(ctx context.Context) error {
 		return err
 	}
 	files, err := image()
+	if err == nil {
+		files, err = files.signed(r.want)
+	}
 	if err != nil {
 		return err
 	}
@@ -107,6 +110,9 @@ func (r *Run) Up(ctx context.Context) error {
 		one.Lock()
 		defer one.Unlock()
 		r.tell(ev)
+	}
+	for _, text := range files.unsigned(r.want) {
+		notices(tell)("", text)
 	}
 	if err := r.serveContent(ctx, open, notices(tell)); err != nil {
 		return err

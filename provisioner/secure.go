@@ -134,9 +134,14 @@ func program(c inventory.Cluster, files imageFiles, url, pin string) (string, er
 	}
 	file, err := images.Installer(files.cache, files.manifest, files.keys.signer, installerLine, strings.TrimPrefix(agent.HostsFile, "/"), agent.FormatHosts(hosts))
 	if errors.Is(err, images.ErrNoKey) {
-		return "", fmt.Errorf("%w: %w (%s)\nnext: name the private key in spec.secureBoot.key, or let `ra2-deploy image build` make it where the key is, from the same inventory and the directory beside it", ErrUsage, err, c.SecureBoot.Key)
+		return "", noKey(c, err)
 	}
 	return file, err
+}
+
+// noKey says what to do where something has to be signed and the key is elsewhere.
+func noKey(c inventory.Cluster, err error) error {
+	return fmt.Errorf("%w: %w (%s)\nnext: name the private key in spec.secureBoot.key, or let `ra2-deploy image build` make it where the key is, from the same inventory and the directory beside it", ErrUsage, err, c.SecureBoot.Key)
 }
 
 // hostLine is what a network-booted host is told.
@@ -148,9 +153,9 @@ func hostLine(c inventory.Cluster, n inventory.Node, url, pin string) (agent.Ker
 	}, err
 }
 
-// SignInstaller makes the signed boot program of an inventory's hosts, so that
-// `up` can serve it without the private key. It returns "" where the inventory
-// names no keys.
+// SignInstaller makes the signed boot program of an inventory's hosts and the signed
+// add-ons of their classes, so that `up` can serve both without the private key.
+// It returns the program's file, "" where the inventory names no keys.
 func SignInstaller(c inventory.Cluster, path, cacheDir string, m images.Manifest) (string, error) {
 	keys, err := readKeys(c, filepath.Dir(path))
 	if err != nil || keys.certificate == nil {
@@ -164,7 +169,11 @@ func SignInstaller(c inventory.Cluster, path, cacheDir string, m images.Manifest
 	if err != nil {
 		return "", err
 	}
-	return program(c, imageFiles{cacheDir, m, keys}, agentURL(c), pin)
+	files, err := imageFiles{cache: cacheDir, manifest: m, keys: keys}.signed(c)
+	if err != nil {
+		return "", err
+	}
+	return program(c, files, agentURL(c), pin)
 }
 
 // verified refuses a machine whose firmware verifies nothing although the

@@ -155,7 +155,9 @@ func (r *Run) workflow(files imageFiles) func(string, step.Install) (agent.Insta
 			return agent.Install{}, noNode(node)
 		}
 		actions, err := templates.InstallActions(files.install(v.Disk, v.KernelLine))
-		return agent.Install{Actions: actions, Config: r.nodeConfig(n, v)}, err
+		config := r.nodeConfig(n, v)
+		config.Addon = files.addons[v.KernelLine].digest
+		return agent.Install{Actions: actions, Config: config}, err
 	}
 }
 

@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,15 @@ type Install struct {
 	InitrdURL    string
 	InitrdDigest string
 	KernelLine   string // of the installed system
+	Addon        *Addon // nil: no words of a class are to be had by a signed add-on
+}
+
+// Addon is a signed add-on of the kernel line and its place on the disk.
+type Addon struct {
+	URL    string
+	Digest string // "sha256:<hex>"
+	Old    string // digest of what the image has in its place, "sha256:<hex>"
+	Offset int64  // of the place, in the partition ra2-esp, bytes
 }
 
 // workflow is the text inside a Tinkerbell Template, version 0.1: tasks with
@@ -44,12 +54,13 @@ type task struct {
 }
 
 // InstallActions returns the ordered actions of an installation: write the
-// image and read it back, lay the node's configuration, start the new system.
+// image and read it back, lay the signed words of its class and the node's
+// configuration, start the new system.
 func InstallActions(in Install) ([]wire.Action, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	return []wire.Action{
+	actions := []wire.Action{
 		{
 			Name: "write the image", Image: wire.ActionImage2Disk, Timeout: 1200,
 			Environment: map[string]string{
@@ -67,7 +78,17 @@ func InstallActions(in Install) ([]wire.Action, error) {
 				wire.EnvCommandLine: in.KernelLine,
 			},
 		},
-	}, nil
+	}
+	if a := in.Addon; a != nil {
+		actions = slices.Insert(actions, 1, wire.Action{
+			Name: "write the signed words of its class", Image: wire.ActionAddon, Timeout: 120,
+			Environment: map[string]string{
+				wire.EnvAddonURL: a.URL, wire.EnvAddonDigest: a.Digest, wire.EnvAddonOld: a.Old,
+				wire.EnvAddonOffset: strconv.FormatInt(a.Offset, 10), wire.EnvDisk: in.Disk,
+			},
+		})
+	}
+	return actions, nil
 }
 
 // InstallTemplate returns the installation as a Tinkerbell Template (tink's
@@ -105,7 +126,14 @@ var (
 // renders a Template's text once more, so braces would be read as its own.
 func (in Install) check() error {
 	var bad []string
-	for _, d := range [][2]string{{"image", in.Image}, {"kernel", in.KernelDigest}, {"initrd", in.InitrdDigest}} {
+	digests := [][2]string{{"image", in.Image}, {"kernel", in.KernelDigest}, {"initrd", in.InitrdDigest}}
+	if a := in.Addon; a != nil {
+		digests = append(digests, [2]string{"add-on", a.Digest}, [2]string{"add-on's place", a.Old})
+		if a.Offset <= 0 || a.Offset%512 != 0 {
+			bad = append(bad, fmt.Sprintf("the add-on's place begins at byte %d, which is no sector", a.Offset))
+		}
+	}
+	for _, d := range digests {
 		if !digestForm.MatchString(d[1]) {
 			bad = append(bad, fmt.Sprintf("the %s's digest is %q", d[0], d[1]))
 		}

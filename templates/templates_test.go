@@ -230,6 +230,27 @@ func TestInstallTemplate(t *testing.T) {
 	}
 }
 
+// The signed words are laid after the image, which would overwrite them, and
+// before anything starts from the disk.
+func TestInstallAddon(t *testing.T) {
+	in := install()
+	in.Addon = &Addon{URL: "/v1/addon/ab", Digest: in.Image, Old: in.KernelDigest, Offset: 1024}
+	actions, err := InstallActions(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, a := range actions {
+		order = append(order, a.Image)
+	}
+	if got := strings.Join(order, " "); got != "image2disk addon node-config kexec" || actions[1].Environment["ADDON_OFFSET"] != "1024" {
+		t.Errorf("%s, %v", got, actions[1].Environment)
+	}
+	if _, err := InstallTemplate("cp-a", "tinkerbell", in); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestInstallRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*Install){
 		`names no serial`:       func(in *Install) { in.Disk = "/dev/sda" },
@@ -238,6 +259,8 @@ func TestInstallRefused(t *testing.T) {
 		`the initrd's digest`:   func(in *Install) { in.InitrdDigest = "" },
 		`0 bytes`:               func(in *Install) { in.Bytes = 0 },
 		`braces`:                func(in *Install) { in.KernelLine = "{{.x}}" },
+		`the add-on's digest`:   func(in *Install) { in.Addon = &Addon{Old: in.Image, Offset: 512} },
+		`no sector`:             func(in *Install) { in.Addon = &Addon{Digest: in.Image, Old: in.Image, Offset: 7} },
 	} {
 		in := install()
 		spoil(&in)

@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/binary"
 	"encoding/pem"
 	"math/big"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ra2-deploy/ra2-deploy/images/secureboot/stubtest"
 )
 
 // keyOf makes a key once for each bit length: RSA keys take long.
@@ -54,32 +55,8 @@ func issue(t testing.TB, template, parent *x509.Certificate, key, by *rsa.Privat
 	return s
 }
 
-// stub is the smallest thing that is built like systemd's stub: headers with
-// room for more sections, code, and .sdmagic.
-func stub() []byte {
-	const file, align, headers = 0x200, 0x1000, 0x400
-	out := make([]byte, headers+2*file)
-	copy(out, "MZ")
-	binary.LittleEndian.PutUint32(out[peOffset:], 0x80)
-	copy(out[0x80:], "PE\x00\x00\x64\x86")
-	binary.LittleEndian.PutUint16(out[0x80+coffSections:], 2)
-	binary.LittleEndian.PutUint16(out[0x80+coffOptional:], 240)
-	opt := out[0x80+coffBytes:]
-	binary.LittleEndian.PutUint16(opt, magicPE32Plus)
-	for at, v := range map[int]uint32{optAlign: align, optFileAlign: file, optImageBytes: 3 * align, optHeaders: headers, optDirectories: 16, 68: 10} {
-		binary.LittleEndian.PutUint32(opt[at:], v)
-	}
-	for i, name := range []string{".text", ".sdmagic"} {
-		s := opt[240+i*sectionBytes:]
-		copy(s, name)
-		for at, v := range map[int]uint32{8: 16, 12: uint32(i+1) * align, 16: file, 20: uint32(headers + i*file)} {
-			binary.LittleEndian.PutUint32(s[at:], v)
-		}
-	}
-	copy(out[headers:], "\xc3 code")
-	copy(out[headers+file:], "#### LoaderInfo: test ####")
-	return out
-}
+// stub is a program that is built like systemd's stub.
+func stub() []byte { return stubtest.Stub("test") }
 
 func unified(t testing.TB, stub []byte) []byte {
 	t.Helper()

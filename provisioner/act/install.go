@@ -90,7 +90,9 @@ func (i Install) speaks(ctx context.Context, in <-chan Signal, v step.Install, r
 }
 
 // started tells what the installed system says of itself. One whose root is
-// wrong is no node; one whose root nobody verifies is, and that is told.
+// wrong is no node, and one that doesn't have the signed words of its class is not
+// what was wanted, whatever else it does; one whose root nobody verifies is, and
+// that is told.
 func started(root *facts.Root, report step.Reporter) error {
 	note := "the installed system says hello; "
 	switch {
@@ -98,6 +100,11 @@ func started(root *facts.Root, report step.Reporter) error {
 		note += "it doesn't say whether its root is verified"
 	case root.Verity == facts.RootCorrupt:
 		return fmt.Errorf("its root partition doesn't hold what was written: %s", root.Why)
+	case root.Line != "":
+		return &step.Hold{
+			Reason: "its kernel line is not what was signed", Err: errors.New(root.Line),
+			Hint: "its console says what became of " + addonName + ": firmware that refuses it names it there, one that reads no add-ons says nothing; update that firmware, or take the words out of the host's class",
+		}
 	case root.Verity == facts.RootVerified:
 		note += "each block of its root is verified"
 	default:
@@ -107,6 +114,9 @@ func started(root *facts.Root, report step.Reporter) error {
 	lacks(root, report)
 	return nil
 }
+
+// addonName is where the signed words of a class lie on a host's system partition.
+const addonName = `\loader\addons\ra2.addon.efi`
 
 // lacks tells what of the kernel line of its class a host doesn't have.
 func lacks(root *facts.Root, report step.Reporter) {

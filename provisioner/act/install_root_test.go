@@ -23,6 +23,8 @@ func TestRootIsTold(t *testing.T) {
 		"silent":    {nil, true, []string{"it doesn't say whether its root is verified"}},
 		"no IOMMU": {&facts.Root{Verity: facts.RootVerified, Lacks: []string{"iommu=pt (no kexec)"}}, true,
 			[]string{"not in force: iommu=pt (no kexec)"}},
+		"no add-on": {&facts.Root{Verity: facts.RootVerified, Line: "it lacks iommu=pt"}, false,
+			[]string{"its kernel line is not what was signed", "it lacks iommu=pt"}},
 		"corrupt": {&facts.Root{Verity: facts.RootCorrupt, Why: "data block 7 is corrupted"}, false, []string{"doesn't hold what was written: data block 7 is corrupted"}},
 	} {
 		t.Run(name, func(t *testing.T) {

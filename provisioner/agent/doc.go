@@ -32,6 +32,7 @@ const (
 	PathReport           = wire.PathReport
 	PathImage            = wire.PathImage
 	PathBoot             = wire.PathBoot
+	PathAddon            = wire.PathAddon
 	ConditionRootCorrupt = wire.ConditionRootCorrupt
 	StageInstaller       = wire.StageInstaller
 	StageNode            = wire.StageNode
@@ -40,6 +41,7 @@ const (
 	StatusDone           = wire.StatusDone
 	StatusFailed         = wire.StatusFailed
 	ActionImage2Disk     = wire.ActionImage2Disk
+	ActionAddon          = wire.ActionAddon
 	ActionNodeConfig     = wire.ActionNodeConfig
 	ActionKexec          = wire.ActionKexec
 	EnvImageURL          = wire.EnvImageURL
@@ -47,6 +49,10 @@ const (
 	EnvImageBytes        = wire.EnvImageBytes
 	EnvCompressed        = wire.EnvCompressed
 	EnvDisk              = wire.EnvDisk
+	EnvAddonURL          = wire.EnvAddonURL
+	EnvAddonDigest       = wire.EnvAddonDigest
+	EnvAddonOffset       = wire.EnvAddonOffset
+	EnvAddonOld          = wire.EnvAddonOld
 	EnvKernelURL         = wire.EnvKernelURL
 	EnvKernelDigest      = wire.EnvKernelDigest
 	EnvInitrdURL         = wire.EnvInitrdURL
@@ -55,6 +61,7 @@ const (
 	FileImage            = wire.FileImage
 	FileKernel           = wire.FileKernel
 	FileInitrd           = wire.FileInitrd
+	FileAddon            = wire.FileAddon
 	PartESP              = wire.PartESP
 	PartConfig           = wire.PartConfig
 	PartRoot             = wire.PartRoot
@@ -77,3 +84,6 @@ func KernelPath(digest string) string { return wire.KernelPath(digest) }
 
 // InitrdPath returns the path of an image's initrd on the API.
 func InitrdPath(digest string) string { return wire.InitrdPath(digest) }
+
+// AddonPath returns the path of a signed add-on of the kernel line on the API.
+func AddonPath(digest string) string { return wire.AddonPath(digest) }

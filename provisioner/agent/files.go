@@ -26,6 +26,10 @@ func (s *Server) bootFile(w http.ResponseWriter, r *http.Request, _ string) {
 	s.file(w, r, r.PathValue("digest"), name)
 }
 
+func (s *Server) addon(w http.ResponseWriter, r *http.Request, _ string) {
+	s.file(w, r, r.PathValue("digest"), FileAddon)
+}
+
 // file streams one file with ranges (RFC 9110, 14): a host whose connection
 // broke goes on where it was.
 func (s *Server) file(w http.ResponseWriter, r *http.Request, digest, name string) {

@@ -26,7 +26,7 @@ type Config struct {
 	// Notice takes what the user should know: a ticket used twice. No secrets.
 	Notice func(node, text string)
 	// File finds a file of the image with this digest (64 hex digits): name is
-	// FileImage, FileKernel or FileInitrd.
+	// FileImage, FileKernel or FileInitrd. With FileAddon it is the add-on's digest.
 	File func(digest, name string) (path string, err error)
 	// SaveSessions keeps the open sessions for the next run. May be nil.
 	SaveSessions func([]SavedSession)
@@ -69,6 +69,7 @@ func NewServer(cfg Config) *Server {
 	s.mux.HandleFunc("POST "+PathReport, s.session(s.report))
 	s.mux.HandleFunc("GET "+PathImage+"{file}", s.session(s.image))
 	s.mux.HandleFunc("GET "+PathBoot+"{digest}/{file}", s.session(s.bootFile))
+	s.mux.HandleFunc("GET "+PathAddon+"{digest}", s.session(s.addon))
 	return s
 }
 

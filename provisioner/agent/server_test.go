@@ -357,7 +357,16 @@ func TestFiles(t *testing.T) {
 	if err != nil || string(rest) != "0123456789" || size != int64(len(content)) {
 		t.Errorf("from 9990 on: %q of %d, %v", rest, size, err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, agent.FileAddon), []byte("signed"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addon, size, err := c.Open(t.Context(), agent.AddonPath("sha256:"+digest), 0)
+	if err != nil || size != 6 {
+		t.Fatalf("the add-on: %d bytes, %v", size, err)
+	}
+	defer addon.Close()
 	for _, ref := range []string{
+		agent.AddonPath(strings.Repeat("cd", 32)), agent.PathAddon + "..%2faddon", agent.PathBoot + digest + "/addon",
 		agent.ImagePath(strings.Repeat("cd", 32)), agent.PathImage + "..%2f..%2fetc%2fpasswd.raw.zst",
 		agent.KernelPath(digest), agent.PathBoot + digest + "/image.raw.zst",
 	} {

@@ -125,6 +125,7 @@ type Root struct {
 	Why    string `json:"why,omitempty"` // what keeps it from being verified; which block is wrong
 
 	Lacks []string `json:"lacks,omitempty"` // of the kernel line that the node's class wants: what is not in force, and why
+	Line  string   `json:"line,omitempty"`  // what is wrong with a kernel line that is all signed; "" when nothing is, and where it isn't signed
 }
 
 // Words of Root.Verity.

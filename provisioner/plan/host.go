@@ -95,6 +95,8 @@ func (m *maker) lookInstalled(n inventory.Node, now facts.Host) (view, string) {
 		return differs, "an earlier run stopped in the middle of writing it"
 	case corrupt(now) != "":
 		return differs, "its root partition doesn't hold what was written: " + corrupt(now)
+	case !now.Agent.Heard.IsZero() && now.Agent.Root != nil && now.Agent.Root.Line != "":
+		return differs, "its kernel line is not what was signed: " + now.Agent.Root.Line
 	case !now.Agent.Heard.IsZero() && now.Agent.Generation == want && now.Agent.Stage == stageNode:
 		return holds, ""
 	case now.Member.Exists && now.Member.Generation == Short(want) && (now.Member.Ready || now.BMC.Power == "On"):

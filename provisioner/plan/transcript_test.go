@@ -126,7 +126,7 @@ func newWorld() *world {
 //	node NAME ROLE GENERATION          role is cp or worker
 //	vip ADDRESS...                     wanted addresses
 //	bios NAME KEY=VALUE...             attributes that differ
-//	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), stage, gen (as member), corrupt (yes: its Node object says so), ready, voter, told (yes: its hardware)
+//	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), line (the signed word that it lacks), stage, gen (as member), corrupt (yes: its Node object says so), ready, voter, told (yes: its hardware)
 //	untold NAME REQUIREMENT...         what nobody tells of a host
 //	certificate FINGERPRINT            that firmware must have in db
 //	keys NAME KEY=VALUE...             of a host named before: db (a fingerprint), enabled, inforce (yes, no)
@@ -188,6 +188,9 @@ func hostOf(kv map[string]string) facts.Host {
 		h.Agent = facts.Agent{Heard: time.Unix(1, 0), Generation: g, Stage: "node"}
 		if root := kv["root"]; root != "" {
 			h.Agent.Root = &facts.Root{Verity: root, Why: "data block 7 is corrupted"}
+		}
+		if kv["line"] != "" {
+			h.Agent.Root = &facts.Root{Verity: facts.RootVerified, Line: "it lacks " + kv["line"]}
 		}
 		if s := kv["stage"]; s != "" {
 			h.Agent.Stage = s

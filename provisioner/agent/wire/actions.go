@@ -6,6 +6,7 @@ import "strings"
 // Tinkerbell Template they are what stands in "image:".
 const (
 	ActionImage2Disk = "image2disk"  // write the image to the disk, read it back
+	ActionAddon      = "addon"       // write the signed add-on of the kernel line to its place on ra2-esp; only where the host's class has words and the image is signed
 	ActionNodeConfig = "node-config" // write Install.Config to ra2-config, grow ra2-data, make the disk bootable
 	ActionKexec      = "kexec"       // start the installed system without another POST; reboots where it can't
 )
@@ -18,7 +19,11 @@ const (
 	EnvImageDigest  = "IMG_DIGEST"    // image2disk: "sha256:<hex>" of the raw image
 	EnvImageBytes   = "IMG_BYTES"     // image2disk: length of the raw image, decimal; may be absent
 	EnvCompressed   = "COMPRESSED"    // image2disk: "true" when the URL gives zstd
-	EnvDisk         = "DEST_DISK"     // image2disk, node-config: "serial:<s>" or "wwn:<w>"
+	EnvDisk         = "DEST_DISK"     // image2disk, addon, node-config: "serial:<s>" or "wwn:<w>"
+	EnvAddonURL     = "ADDON_URL"     // addon
+	EnvAddonDigest  = "ADDON_DIGEST"  // addon: "sha256:<hex>"
+	EnvAddonOffset  = "ADDON_OFFSET"  // addon: its place in ra2-esp, bytes, decimal
+	EnvAddonOld     = "ADDON_OLD"     // addon: "sha256:<hex>" of what the image has there, of the same length
 	EnvKernelURL    = "KERNEL_URL"    // kexec
 	EnvKernelDigest = "KERNEL_DIGEST" // kexec
 	EnvInitrdURL    = "INITRD_URL"    // kexec
@@ -31,6 +36,7 @@ const (
 	FileImage  = "image.raw.zst"
 	FileKernel = "kernel"
 	FileInitrd = "initrd"
+	FileAddon  = "addon" // not of an image: named by its own digest
 
 	// ImageSuffix follows the digest in the path of an image.
 	ImageSuffix = ".raw.zst"
@@ -45,6 +51,9 @@ func KernelPath(digest string) string { return PathBoot + hexOf(digest) + "/" + 
 
 // InitrdPath returns the path of the image's initrd on the API.
 func InitrdPath(digest string) string { return PathBoot + hexOf(digest) + "/" + FileInitrd }
+
+// AddonPath returns the path of the signed add-on with this digest on the API.
+func AddonPath(digest string) string { return PathAddon + hexOf(digest) }
 
 // hexOf returns the hex digits of "sha256:<hex>" or "<hex>".
 func hexOf(digest string) string { return strings.TrimPrefix(digest, "sha256:") }

@@ -17,6 +17,7 @@ const (
 	PathReport = "/v1/report" // POST Report, answers 204
 	PathImage  = "/v1/image/" // GET <digest>.raw.zst: the disk image, zstd (RFC 8878), streamed
 	PathBoot   = "/v1/boot/"  // GET <digest>/kernel, <digest>/initrd: for kexec into the installed system
+	PathAddon  = "/v1/addon/" // GET <digest>: a signed add-on of the kernel line
 )
 
 // Stages in which ra2-node speaks.
@@ -94,7 +95,7 @@ type Install struct {
 // the environment is that of the public actions.
 type Action struct {
 	Name        string            `json:"name"`
-	Image       string            `json:"image"`   // "image2disk", "node-config", "kexec": what ra2-node does itself
+	Image       string            `json:"image"`   // "image2disk", "addon", "node-config", "kexec": what ra2-node does itself
 	Timeout     int64             `json:"timeout"` // seconds
 	Environment map[string]string `json:"environment"`
 }
@@ -112,6 +113,7 @@ type NodeConfig struct {
 	NTP          []string          `json:"ntp,omitempty"`
 	Hosts        map[string]string `json:"hosts,omitempty"`      // address to name, for /etc/hosts
 	KernelLine   string            `json:"kernelLine,omitempty"` // additions: huge pages, IOMMU
+	Addon        string            `json:"addon,omitempty"`      // digest of the signed add-on on ra2-esp that has them, "sha256:<hex>"; "" where none has
 	Server       string            `json:"server"`               // URL of this API
 	Pin          string            `json:"pin"`                  // "sha256:<hex>" of the server's SubjectPublicKeyInfo
 	Session      string            `json:"session"`              // empty in the word: the installer fills in the bearer that it holds

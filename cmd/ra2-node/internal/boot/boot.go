@@ -40,19 +40,26 @@ func Run(sys *pid1.System) error {
 	sys.Say("this is %s, image %.19s, from disk %s", config.Node, config.Image, disk.name)
 	err = bringUp(sys, disk, config)
 	if corrupt, ok := errors.AsType[*Corrupt](err); ok {
-		confess(sys, config, corrupt)
+		confess(sys, config, corrupt, facts.Root{Verity: facts.RootCorrupt, Why: corrupt.Found})
+	}
+	if unsigned, ok := errors.AsType[*Unsigned](err); ok {
+		confess(sys, config, unsigned, facts.Root{Verity: facts.RootUnverified, Why: "it was not started", Line: unsigned.Error()})
 	}
 	return err
 }
 
 // bringUp mounts everything and starts the installed system.
 func bringUp(sys *pid1.System, disk system, config agent.NodeConfig) error {
-	lacks := obeyKernelLine(sys, disk, config.KernelLine)
+	wrong, err := signedLine(sys.Line, config)
+	if err != nil {
+		return err
+	}
+	lacks := obeyKernelLine(sys, disk, config)
 	root, err := mountAll(sys, disk)
 	if err != nil {
 		return err
 	}
-	root.Lacks = lacks
+	root.Lacks, root.Line = lacks, wrong
 	if err := WriteRoot(root); err != nil {
 		return err
 	}

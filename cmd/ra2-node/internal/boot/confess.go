@@ -17,14 +17,14 @@ import (
 // restarts and tries again.
 const confessTime = 10 * time.Minute
 
-// confess tells the provisioner, while it listens, that the root is corrupt, so
-// that the next run writes the host anew.
-func confess(sys *pid1.System, c agent.NodeConfig, why *Corrupt) {
+// confess tells the provisioner, while it listens, why this system is not
+// started, so that the next run writes the host anew.
+func confess(sys *pid1.System, c agent.NodeConfig, why error, root facts.Root) {
 	sys.Say("%v", why)
 	sys.Say("telling the provisioner %s for %s; next: ra2-deploy up, which installs this host again", c.Server, confessTime)
 	ctx, cancel := context.WithTimeout(context.Background(), confessTime)
 	defer cancel()
-	if err := tell(ctx, sys, c, facts.Root{Verity: facts.RootCorrupt, Why: why.Found}); err != nil {
+	if err := tell(ctx, sys, c, root); err != nil {
 		sys.Say("tell the provisioner: %v", err)
 	}
 }

@@ -12,20 +12,27 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/host"
 	"github.com/ra2-deploy/ra2-deploy/cmd/ra2-node/internal/pid1"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent"
 )
 
 // obeyKernelLine brings into force what the node's class adds to the kernel
 // line, and returns what is not in force, with the reason. The first boot after
 // an install has it all: it comes by kexec. A boot from the disk has the image's
 // own line, which is the same for all hosts and may be signed: huge pages can
-// still be had then, all else needs another start of the kernel.
-func obeyKernelLine(sys *pid1.System, disk system, wanted string) (lacks []string) {
+// still be had then, all else needs another start of the kernel. Where a signed
+// add-on has the words, none is tried: it would hide that firmware took no add-on.
+func obeyKernelLine(sys *pid1.System, disk system, c agent.NodeConfig) (lacks []string) {
+	wanted := c.KernelLine
 	text, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return []string{fmt.Sprintf("%s (the kernel line can't be read: %v)", wanted, err)}
 	}
 	early := absent(string(text), wanted)
-	if len(early) > 0 && pid1.Container() == "" && !sys.Line.Kexec {
+	switch {
+	case len(early) == 0 || pid1.Container() != "" || sys.Line.Kexec:
+	case c.Addon != "":
+		err = errNoAddon
+	default:
 		sys.Say("kernel line: starting the kernel once more for %s", strings.Join(early, " "))
 		err = restart(sys, disk, withClass(string(text), wanted))
 		sys.Say("kernel line: %v; going on without", err)

@@ -170,8 +170,9 @@ func TestStopped(t *testing.T) {
 	asleep(t, path)
 }
 
-// A real table: the configuration lands in its partition, the disk is whole.
-func TestConfigure(t *testing.T) {
+// partitioned is an image with a real table.
+func partitioned(t *testing.T) []byte {
+	t.Helper()
 	if _, err := exec.LookPath("sgdisk"); err != nil {
 		t.Skip("needs sgdisk (Debian package gdisk)")
 	}
@@ -186,7 +187,12 @@ func TestConfigure(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	image := content(t, made)
+	return content(t, made)
+}
+
+// A real table: the configuration lands in its partition, the disk is whole.
+func TestConfigure(t *testing.T) {
+	image := partitioned(t)
 	dev, path := old(t, 64<<20)
 	w, err := Write(t.Context(), dev, bytes.NewReader(image), Want{digestOf(image), 0}, quiet)
 	if err != nil {

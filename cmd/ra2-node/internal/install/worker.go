@@ -35,6 +35,7 @@ func newWorker(sys *pid1.System, client *agent.Client, tell *teller) *worker {
 	w := &worker{sys: sys, client: client, tell: tell}
 	w.known = map[string]func(context.Context, agent.Action) error{
 		agent.ActionImage2Disk: w.image2disk,
+		agent.ActionAddon:      w.addon,
 		agent.ActionNodeConfig: w.nodeConfig,
 		agent.ActionKexec:      w.kexec,
 	}
