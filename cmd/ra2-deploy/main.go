@@ -134,7 +134,7 @@ func tell(w io.Writer, err error) int {
 	errors.As(err, &step)
 	fmt.Fprint(w, report.Failure(err, step.next))
 	switch {
-	case errors.As(err, new(distrust)), errors.As(err, new(*bundle.Bad)), errors.As(err, new(nonconformant)), errors.As(err, new(worsened)):
+	case errors.As(err, new(distrust)), errors.As(err, new(*bundle.Bad)), errors.As(err, new(nonconformant)), errors.As(err, new(worsened)), errors.As(err, new(altered)):
 		return exitRefused
 	case errors.As(err, new(usage)), errors.Is(err, errNotWritten), errors.Is(err, provisioner.ErrDeclined), errors.Is(err, provisioner.ErrUsage):
 		return exitUsage

@@ -61,7 +61,7 @@ or is unknown and not waived.`,
 	cmd.Flags().Float32Var(&v.rate, "rate", verify.PerSecond, "requests a second that are sent to the API server at most")
 	v.creation.add(cmd)
 	v.reporting.add(cmd)
-	cmd.AddCommand(verifyWorkloadCommand(), verifyDiffCommand())
+	cmd.AddCommand(verifyWorkloadCommand(), verifyDiffCommand(), verifyCheckCommand())
 	return cmd
 }
 

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/facts"
@@ -18,48 +18,63 @@ import (
 )
 
 func verifyDiffCommand() *cobra.Command {
-	var output *format
+	var (
+		output *format
+		public string
+	)
 	cmd := &cobra.Command{
 		Use:   "diff OLDER NEWER",
 		Short: "Compare two reports of verify -o json: rows with another verdict, and new evidence",
 		Long: `Compare two reports of verify -o json: rows with another verdict, and new evidence.
-A report whose content doesn't have the digest that it names is refused.
+A report whose content doesn't have the digest that it names is refused; with --key
+both have to be signed by that key, each in a file of its name and .minisig.
 
 Exit status 3: a row stands against conformance in the newer report and didn't in the
 older one.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			older, err1 := readReport(args[0])
-			newer, err2 := readReport(args[1])
+			key, err := readPublic(public)
+			if err != nil {
+				return err
+			}
+			older, err1 := readReport(cmd, args[0], key)
+			newer, err2 := readReport(cmd, args[1], key)
 			if err := errors.Join(err1, err2); err != nil {
 				return usage{err}
 			}
-			d := report.Diff(older, newer)
-			if *output == asJSON {
-				if err := printJSON(cmd, d); err != nil {
-					return err
-				}
-			} else {
-				fmt.Fprint(cmd.OutOrStdout(), report.DiffText(d))
-			}
-			if d.Worse > 0 {
-				return worsened(d.Worse)
-			}
-			return nil
+			return tellDiff(cmd, *output, report.Diff(older, newer))
 		},
 	}
 	output = addFormat(cmd)
+	addReportKey(cmd, &public)
 	return cmd
 }
 
-func readReport(file string) (report.Conformance, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return report.Conformance{}, fmt.Errorf("read the report: %w", err)
+func tellDiff(cmd *cobra.Command, f format, d report.ConformanceDiff) (err error) {
+	if f == asJSON {
+		err = printJSON(cmd, d)
+	} else {
+		_, err = fmt.Fprint(cmd.OutOrStdout(), report.DiffText(d))
 	}
-	c, err := report.ReadConformance(data)
+	if err == nil && d.Worse > 0 {
+		return worsened(d.Worse)
+	}
+	return err
+}
+
+// readReport reads a report that is to be compared. Of one that is signed, and by
+// whom nobody asked, that is told.
+func readReport(cmd *cobra.Command, file string, key *bundle.Verifier) (report.Conformance, error) {
+	s, err := readSigned(file, key)
+	if err != nil {
+		return report.Conformance{}, fmt.Errorf("read the report %s: %w", file, err)
+	}
+	c, err := report.ReadConformance(s.content)
 	if err != nil {
 		return c, fmt.Errorf("read the report %s: %w", file, err)
+	}
+	if s.signer != "" && key == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", file, signedBy(s.signer, false))
 	}
 	return c, nil
 }

@@ -100,18 +100,25 @@ func (v Verifier) ID() string { return keyID(v.key.ID()) }
 func keyID(id uint64) string { return fmt.Sprintf("%X", id) }
 
 // check says what is wrong with a signature of a list.
-func (v Verifier) check(list, signature []byte) error {
+func (v Verifier) check(list, signature []byte) error { return v.CheckFile(FileList, list, signature) }
+
+// CheckFile says what is wrong with a signature of what a file of this name holds.
+func (v Verifier) CheckFile(name string, content, signature []byte) error {
 	id, err := signedBy(signature)
 	switch {
 	case err != nil:
 		return err
 	case id != v.ID():
 		return fmt.Errorf("it was signed by key %s, not by %s", id, v.ID())
-	case !minisign.Verify(v.key, list, signature):
-		return fmt.Errorf("its signature by key %s is wrong: %s or the signature was changed", v.ID(), FileList)
+	case !minisign.Verify(v.key, content, signature):
+		return fmt.Errorf("its signature by key %s is wrong: %s or the signature was changed", v.ID(), name)
 	}
 	return nil
 }
+
+// SignedBy returns the ID of the key that a signature names, which anybody can
+// write; only CheckFile says whether that key made it.
+func SignedBy(signature []byte) (string, error) { return signedBy(signature) }
 
 // signedBy returns the ID of the key that a signature names.
 func signedBy(signature []byte) (string, error) {

@@ -106,17 +106,17 @@ func digestOf(document []byte) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// errNoReport says that a file is something else.
-var errNoReport = errors.New("it is no report of ra2-deploy verify -o json")
+// ErrNoReport says that a file is something else.
+var ErrNoReport = errors.New("it is no report of ra2-deploy verify -o json")
 
 // ReadConformance reads a report, and checks its content by its digest.
 func ReadConformance(data []byte) (Conformance, error) {
 	var c Conformance
 	if err := json.Unmarshal(data, &c); err != nil {
-		return c, fmt.Errorf("%w: %w", errNoReport, err)
+		return c, fmt.Errorf("%w: %w", ErrNoReport, err)
 	}
 	if c.Digest == "" || len(c.Rows) == 0 {
-		return c, errNoReport
+		return c, ErrNoReport
 	}
 	is, err := digestOf(data)
 	if err == nil && is != c.Digest {
