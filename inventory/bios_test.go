@@ -31,6 +31,9 @@ func TestBIOS(t *testing.T) {
 // of a new ra2-deploy.
 func TestOldGenerations(t *testing.T) {
 	c := sample(t)
+	worker := c.Classes["worker"]
+	worker.Reserved = "" // the example had none then
+	c.Classes["worker"] = worker
 	const before = "sha256:03095a608d4d80351e62eb53f415f7832cc07588a1bc48ee38a1db3b9fe31351"
 	if got := inventory.Generation(c, c.Nodes[4], "sha256:1"); got != before {
 		t.Errorf("%s, and it was %s", got, before)
