@@ -64,7 +64,7 @@ func Kubernetes() []Mutation {
 				}
 			}
 		}},
-		{"ra2.k8s.003", "a zone whose control plane is down", nil, node("cp-b", func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown })},
+		{"ra2.k8s.003", "a zone whose control plane is down", nil, down("cp-b")},
 		{"ra2.k8s.012a", "a control plane without a scheduler", nil, pods(func(p corev1.Pod) bool { return p.Name != "kube-scheduler-cp-b" })},
 		{"ra2.k8s.012a", "a controller manager that isn't ready", nil, func(s *conform.Snapshot) {
 			for i := range s.Pods {
@@ -91,7 +91,7 @@ func Kubernetes() []Mutation {
 		{"ra2.k8s.010", "a node with one pod network", nil, node("worker-a", func(n *corev1.Node) { n.Spec.PodCIDRs = n.Spec.PodCIDRs[:1] })},
 		{"ra2.k8s.010", "pods that don't reach each other", nil, fails(conform.ProbeDualStack)},
 		{"ra2.k8s.011", "a worker without a label", nil, node("worker-a", func(n *corev1.Node) { delete(n.Labels, "profile.anuket.io/basic") })},
-		{"ra2.k8s.012b", "an alpha version", nil, serve("storagemigration.k8s.io", "v1alpha1")},
+		{"ra2.k8s.012b", "an alpha version", nil, serve("internal.apiserver.k8s.io", "v1alpha1")},
 		{"ra2.k8s.012b", "a flag that asks for alpha", nil, flag("--runtime-config=api/alpha=true")},
 		{"ra2.k8s.013", "a group that isn't served", nil, func(s *conform.Snapshot) {
 			s.Served = slices.DeleteFunc(s.Served, func(g conform.GroupVersion) bool { return g.Group == "policy" })
@@ -115,6 +115,16 @@ func Kubernetes() []Mutation {
 	}
 }
 
+// down lets a node be heard of no more; then its kubelet can't be asked.
+func down(name string) change {
+	return all(node(name, func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }), func(s *conform.Snapshot) {
+		part := conform.KubeletOf(name)
+		delete(s.Told, part)
+		forget(s, part)
+		s.Missing[part] = "not asked: the node's kubelet has not been heard of"
+	})
+}
+
 // flannel replaces the pod network by one that enforces nothing.
 func flannel(s *conform.Snapshot) {
 	undeployed("cilium")(s)
@@ -130,6 +140,6 @@ func passes(name string) change {
 func waits(s *conform.Snapshot) {
 	s.Services = append(s.Services, corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "cnf", Name: "waits", CreationTimestamp: metav1.NewTime(at().Add(-time.Hour))},
-		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer},
+		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 80}}},
 	})
 }

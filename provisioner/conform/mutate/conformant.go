@@ -98,7 +98,7 @@ func addNode(s *conform.Snapshot, name, zone string, number int, plane bool) {
 	}
 	s.Nodes = append(s.Nodes, corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
-		Spec:       corev1.NodeSpec{Taints: taints, PodCIDRs: []string{fmt.Sprintf("10.244.%d.0/24", number), fmt.Sprintf("fd00:17:244:%d::/64", number)}},
+		Spec:       corev1.NodeSpec{Taints: taints, PodCIDR: fmt.Sprintf("10.244.%d.0/24", number), PodCIDRs: []string{fmt.Sprintf("10.244.%d.0/24", number), fmt.Sprintf("fd00:17:244:%d::/64", number)}},
 		Status: corev1.NodeStatus{
 			Capacity: amounts, Allocatable: amounts.DeepCopy(),
 			Addresses:  []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.17.0.%d", 10+number)}, {Type: corev1.NodeInternalIP, Address: fmt.Sprintf("fd00:17::%d", 10+number)}},
@@ -172,18 +172,24 @@ func pod(namespace, name, node string, labels map[string]string, onHost bool, bo
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels},
 		Spec: corev1.PodSpec{NodeName: node, HostNetwork: onHost, Containers: []corev1.Container{box}, Volumes: []corev1.Volume{
 			{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-			{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{}}},
-			{Name: "keys", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{}}},
+			{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "config"}}}},
+			{Name: "keys", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "keys"}}},
 			{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}},
 		}},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
 	}
 }
 
+// template is what a controller makes pods of.
+func template(name, image string) (*metav1.LabelSelector, corev1.PodTemplateSpec) {
+	labels := map[string]string{"app": name}
+	return &metav1.LabelSelector{MatchLabels: labels}, corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: name, Image: image}}}}
+}
+
 // daemon is a DaemonSet all of whose pods are ready.
 func daemon(namespace, name, image string) appsv1.DaemonSet {
 	d := appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 6, NumberReady: 6}}
-	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: name, Image: image}}
+	d.Spec.Selector, d.Spec.Template = template(name, image)
 	return d
 }
 
@@ -195,11 +201,14 @@ func objects(s *conform.Snapshot) {
 	s.StorageClasses = []storagev1.StorageClass{{ObjectMeta: metav1.ObjectMeta{Name: "fast", Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}}, Provisioner: "csi.example"}}
 	s.CSIDrivers = []storagev1.CSIDriver{{ObjectMeta: named("csi.example")}}
 	for _, n := range s.Nodes {
-		s.CSINodes = append(s.CSINodes, storagev1.CSINode{ObjectMeta: named(n.Name), Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "csi.example"}}}})
+		s.CSINodes = append(s.CSINodes, storagev1.CSINode{ObjectMeta: named(n.Name), Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{{Name: "csi.example", NodeID: n.Name}}}})
 	}
-	s.VolumeClaims = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Namespace: "cnf", Name: "data"}, Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound}}}
+	s.VolumeClaims = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Namespace: "cnf", Name: "data"}, Spec: corev1.PersistentVolumeClaimSpec{
+		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}, StorageClassName: ptr("fast"), VolumeName: "pv-1",
+		Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+	}, Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound}}}
 	s.Services = []corev1.Service{{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "cnf", Name: "upf", CreationTimestamp: metav1.NewTime(at().Add(-time.Hour))}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "cnf", Name: "upf", CreationTimestamp: metav1.NewTime(at().Add(-time.Hour))}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 80}}},
 		Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "192.0.2.10"}, {IP: "2001:db8::10"}}}},
 	}}
 	s.Config = []corev1.ConfigMap{

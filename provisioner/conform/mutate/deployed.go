@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
@@ -29,7 +28,7 @@ func served(s *conform.Snapshot) {
 	}
 	s.APIServices = []conform.APIService{{Group: "metrics.k8s.io", Version: "v1beta1", Service: "kube-system/metrics-server", Available: true}}
 	for name, versions := range map[string]string{
-		"bgppeers.metallb.io": "v1beta2", "bgpadvertisements.metallb.io": "v1beta1", "ipaddresspools.metallb.io": "v1beta1", "nodefeatures.nfd.k8s-sigs.io": "v1alpha1",
+		"bgppeers.metallb.io": "v1beta2", "bgpadvertisements.metallb.io": "v1beta1", "l2advertisements.metallb.io": "v1beta1", "ipaddresspools.metallb.io": "v1beta1", "nodefeatures.nfd.k8s-sigs.io": "v1alpha1",
 		"network-attachment-definitions.k8s.cni.cncf.io": "v1", "ippools.whereabouts.cni.cncf.io": "v1alpha1", "certificates.cert-manager.io": "v1", "clusterissuers.cert-manager.io": "v1",
 		"gatewayclasses.gateway.networking.k8s.io": "v1", "ciliumegressgatewaypolicies.cilium.io": "v2", "trafficsplits.split.smi-spec.io": "v1alpha2",
 		"sriovnetworknodestates.sriovnetwork.openshift.io": "v1",
@@ -51,7 +50,8 @@ func deployed(s *conform.Snapshot) {
 	}
 	upf := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "cnf", Name: "upf",
 		Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}, Annotations: map[string]string{"meta.helm.sh/release-name": "upf"}}}
-	upf.Spec.Template.Spec.Containers = []corev1.Container{{Name: "upf", Image: "registry.example/upf:v1"}}
+	upf.Spec.Selector, upf.Spec.Template = template("upf", "registry.example/upf:v1")
+	upf.Spec.Replicas = ptr(int32(3))
 	upf.Status.Replicas, upf.Status.ReadyReplicas = 3, 3
 	s.Deployments = []appsv1.Deployment{upf}
 	named := func(name string, more conform.Object) conform.Object {

@@ -81,7 +81,7 @@ func Hosts() []Mutation {
 		}),
 		rowOf("ra2.ch.006", "a sidecar without a CPU limit", func(s *conform.Snapshot) {
 			last := &s.Pods[len(s.Pods)-1]
-			last.Spec.InitContainers = []corev1.Container{{Name: "sidecar", RestartPolicy: ptr(corev1.ContainerRestartPolicyAlways)}}
+			last.Spec.InitContainers = []corev1.Container{{Name: "sidecar", Image: "registry.example/sidecar:v1", RestartPolicy: ptr(corev1.ContainerRestartPolicyAlways)}}
 		}),
 		rowOf("ra2.ch.007", "a node with one family", node("worker-a", func(n *corev1.Node) { n.Status.Addresses = n.Status.Addresses[:1] })),
 		rowOf("ra2.ch.007", "a link-local address", node("worker-a", func(n *corev1.Node) { n.Status.Addresses[1].Address = "fe80::1" })),

@@ -19,6 +19,11 @@ type Mutation struct {
 	Break func(*conform.Snapshot)
 }
 
+// All returns the mutations of all rows, in the order of chapter 4.
+func All() []Mutation {
+	return slices.Concat(Hosts(), Cards(), Systems(), Kubernetes(), Network(), Platform())
+}
+
 // Unbreakable says of rows why no mutation can make them fail.
 func Unbreakable(rows []conform.Row) map[string]string {
 	why := map[string]string{

@@ -16,7 +16,7 @@ func Network() []Mutation {
 	}
 	onLink := all(func(s *conform.Snapshot) {
 		delete(s.Custom, "bgppeers.metallb.io")
-		s.Custom["l2advertisements.metallb.io"] = []conform.Object{{"metadata": map[string]any{"name": "link"}}}
+		s.Custom["l2advertisements.metallb.io"] = []conform.Object{{"metadata": map[string]any{"name": "link", "namespace": "metallb-system"}}}
 	}, without(conform.ProbeAdvertise, conform.ProbeMultipath))
 	return []Mutation{
 		{"ra2.ntw.002", "a node whose CNI isn't loaded", nil, node("worker-a", func(n *corev1.Node) {
@@ -83,7 +83,7 @@ func Network() []Mutation {
 // and platform services (ra2.crt, stg, pkg, plat).
 func Platform() []Mutation {
 	tiller := func(s *conform.Snapshot) {
-		s.Pods = append(s.Pods, pod("kube-system", "tiller", "worker-a", nil, true, corev1.Container{Image: "gcr.io/kubernetes-helm/tiller:v2.17.0"}))
+		s.Pods = append(s.Pods, pod("kube-system", "tiller", "worker-a", nil, true, corev1.Container{Name: "tiller", Image: "gcr.io/kubernetes-helm/tiller:v2.17.0"}))
 	}
 	byHand := func(s *conform.Snapshot) { s.Deployments[0].Annotations = nil }
 	muts := []Mutation{
