@@ -1,33 +1,30 @@
 // Package ra2 is the catalogue of the requirements of Anuket RA2 chapter 4
-// (Kubernetes based Reference Architecture), one row for each.
+// (Kubernetes based Reference Architecture), one row for each, of each release
+// of RA2. Pieman is written out; a later release is what it changes against
+// the one before.
 package ra2
 
 import (
-	_ "embed" // the catalogue
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
-//go:embed catalog.yaml
-var source string
-
-// Catalogue is all requirements, in the order of the document.
+// Catalogue is all requirements of one release, in the order of the document.
 type Catalogue struct {
-	Source Source
-	Rows   []Row
-	index  map[string]int
+	Release Release
+	Source  Source
+	Rows    []Row
+	index   map[string]int
 }
 
-// Source names the release of RA2 that the rows paraphrase.
+// Source names the text that the rows paraphrase.
 type Source struct {
 	Document   string `yaml:"document"`
-	Release    string `yaml:"release"`
-	Kubernetes string `yaml:"kubernetes"`
-	Commit     string `yaml:"commit"`
+	Release    string `yaml:"release"`    // as people call it: "Pieman"
+	Kubernetes string `yaml:"kubernetes"` // version that chapter 1 requires: "1.29"
+	Commit     string `yaml:"commit"`     // of anuket-project/RA2
 }
 
 // Labels of nodes that offer a profile (ra2.k8s.011). The key that RA2 writes,
@@ -35,6 +32,7 @@ type Source struct {
 const (
 	LabelBasic     = "profile.anuket.io/basic"             // "true"
 	LabelIntensive = "profile.anuket.io/network-intensive" // "true": the high-performance profile
+	LabelRealTime  = "profile.anuket.io/rt-tsn"            // "true": the flavour for time-sensitive networks, of Quinnipiac and later
 )
 
 // Level is how binding a requirement is (RFC 2119).
@@ -58,25 +56,9 @@ type Row struct {
 	Profile    string         `yaml:"profile"`   // "all", "basic", "high-performance"
 	Paraphrase string         `yaml:"paraphrase"`
 	Thresholds map[string]any `yaml:"thresholds"`
+	Trace      []string       `yaml:"trace"` // requirements of other chapters and of the Reference Model
 	Flags      []string       `yaml:"flags"` // traps of the text: "ambiguous", "contradictory", ...
 	Note       string         `yaml:"note"`
-}
-
-// Load reads the catalogue. It is part of the program, so that an error is a
-// fault of the build.
-func Load() (Catalogue, error) {
-	var file struct {
-		Source Source `yaml:"source"`
-		Rows   []Row  `yaml:"requirements"`
-	}
-	if err := yaml.Unmarshal([]byte(source), &file); err != nil {
-		return Catalogue{}, fmt.Errorf("read the catalogue of RA2: %w", err)
-	}
-	c := Catalogue{file.Source, file.Rows, map[string]int{}}
-	for i, r := range slices.Backward(file.Rows) {
-		c.index[r.ID] = i
-	}
-	return c, nil
 }
 
 // IDs returns the ids of all requirements, sorted.
@@ -91,17 +73,21 @@ func (c Catalogue) Row(id string) (Row, bool) {
 	return c.Rows[i], true
 }
 
+// indexed returns the catalogue with its rows found by id.
+func (c Catalogue) indexed() Catalogue {
+	c.index = map[string]int{}
+	for i, r := range slices.Backward(c.Rows) {
+		c.index[r.ID] = i
+	}
+	return c
+}
+
 // Threshold returns a number that a requirement sets. A name with a point is
 // one inside another: "edge_exception.sockets_min".
 func (c Catalogue) Threshold(id, name string) (float64, error) {
-	row, ok := c.Row(id)
-	if !ok {
-		return 0, fmt.Errorf("the catalogue has no requirement %s", id)
-	}
-	var value any = row.Thresholds
-	for part := range strings.SplitSeq(name, ".") {
-		inside, _ := value.(map[string]any)
-		value = inside[part]
+	value, err := c.threshold(id, name)
+	if err != nil {
+		return 0, err
 	}
 	switch n := value.(type) {
 	case uint64:
@@ -111,5 +97,42 @@ func (c Catalogue) Threshold(id, name string) (float64, error) {
 	case float64:
 		return n, nil
 	}
-	return 0, fmt.Errorf("%s sets no number %s, only %v", id, name, slices.Sorted(maps.Keys(row.Thresholds)))
+	return 0, c.lacks(id, "number", name)
+}
+
+// Words returns a list of words that a requirement sets.
+func (c Catalogue) Words(id, name string) ([]string, error) {
+	value, err := c.threshold(id, name)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := value.([]any)
+	if !ok {
+		return nil, c.lacks(id, "list", name)
+	}
+	words := make([]string, len(list))
+	for i, word := range list {
+		if words[i], ok = word.(string); !ok {
+			return nil, c.lacks(id, "list of words", name)
+		}
+	}
+	return words, nil
+}
+
+func (c Catalogue) threshold(id, name string) (any, error) {
+	row, ok := c.Row(id)
+	if !ok {
+		return nil, fmt.Errorf("the catalogue of %s has no requirement %s", c.Release, id)
+	}
+	var value any = row.Thresholds
+	for part := range strings.SplitSeq(name, ".") {
+		inside, _ := value.(map[string]any)
+		value = inside[part]
+	}
+	return value, nil
+}
+
+func (c Catalogue) lacks(id, what, name string) error {
+	row, _ := c.Row(id)
+	return fmt.Errorf("%s of %s sets no %s %s, only %v", id, c.Release, what, name, slices.Sorted(maps.Keys(row.Thresholds)))
 }
