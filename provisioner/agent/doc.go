@@ -34,6 +34,7 @@ const (
 	PathBoot             = wire.PathBoot
 	PathAddon            = wire.PathAddon
 	ConditionRootCorrupt = wire.ConditionRootCorrupt
+	ConditionKernelLine  = wire.ConditionKernelLine
 	StageInstaller       = wire.StageInstaller
 	StageNode            = wire.StageNode
 	StatusStarted        = wire.StatusStarted

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/ra2-deploy/ra2-deploy/provisioner/agent/wire"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
 )
 
@@ -53,6 +54,21 @@ func TestStale(t *testing.T) {
 func TestMemberWithoutCondition(t *testing.T) {
 	if m := member(corev1.Node{}); m.Ready || m.NotReady == "" {
 		t.Errorf("%+v", m)
+	}
+}
+
+// What a node says is wrong with itself is taken from its conditions, and only
+// while they are True.
+func TestMemberSaysWhatIsWrong(t *testing.T) {
+	for status, want := range map[corev1.ConditionStatus]string{corev1.ConditionTrue: "block 7, no iommu=pt", corev1.ConditionFalse: ", ", corev1.ConditionUnknown: ", "} {
+		m := member(corev1.Node{Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{
+			{Type: wire.ConditionRootCorrupt, Status: status, Message: "block 7"},
+			{Type: wire.ConditionKernelLine, Status: status, Message: "no iommu=pt"},
+			{Type: corev1.NodeReady, Status: corev1.ConditionTrue},
+		}}})
+		if got := m.Corrupt + ", " + m.Line; got != want || !m.Ready {
+			t.Errorf("%s: %+v", status, m)
+		}
 	}
 }
 

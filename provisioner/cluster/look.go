@@ -90,6 +90,9 @@ func member(n corev1.Node) facts.Member {
 		if cond.Type == wire.ConditionRootCorrupt && cond.Status == corev1.ConditionTrue {
 			m.Corrupt = cond.Message
 		}
+		if cond.Type == wire.ConditionKernelLine && cond.Status == corev1.ConditionTrue {
+			m.Line = cond.Message
+		}
 		if cond.Type != corev1.NodeReady {
 			continue
 		}

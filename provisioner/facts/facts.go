@@ -147,6 +147,7 @@ type Member struct {
 	Zone         string `json:"zone,omitempty"`
 	NotReady     string `json:"notReady,omitempty"` // the kubelet's own words
 	Corrupt      string `json:"corrupt,omitempty"`  // which block of its root is wrong, as the node itself said; empty when it said nothing
+	Line         string `json:"line,omitempty"`     // what is wrong with its signed kernel line, as the node itself said
 }
 
 // Cluster is the cluster as its APIs tell.

@@ -95,8 +95,8 @@ func (m *maker) lookInstalled(n inventory.Node, now facts.Host) (view, string) {
 		return differs, "an earlier run stopped in the middle of writing it"
 	case corrupt(now) != "":
 		return differs, "its root partition doesn't hold what was written: " + corrupt(now)
-	case !now.Agent.Heard.IsZero() && now.Agent.Root != nil && now.Agent.Root.Line != "":
-		return differs, "its kernel line is not what was signed: " + now.Agent.Root.Line
+	case wrongLine(now) != "":
+		return differs, "its kernel line is not what was signed: " + wrongLine(now)
 	case !now.Agent.Heard.IsZero() && now.Agent.Generation == want && now.Agent.Stage == stageNode:
 		return holds, ""
 	case now.Member.Exists && now.Member.Generation == Short(want) && (now.Member.Ready || now.BMC.Power == "On"):
@@ -121,6 +121,15 @@ func corrupt(now facts.Host) string {
 		return root.Why
 	}
 	return now.Member.Corrupt
+}
+
+// wrongLine returns what a host says is wrong with its signed kernel line, by its
+// agent or on its Node object; empty when it said nothing.
+func wrongLine(now facts.Host) string {
+	if root := now.Agent.Root; !now.Agent.Heard.IsZero() && root != nil {
+		return root.Line
+	}
+	return now.Member.Line
 }
 
 // stageNode is agent.StageNode; the plan doesn't import tools.

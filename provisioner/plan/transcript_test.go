@@ -126,7 +126,7 @@ func newWorld() *world {
 //	node NAME ROLE GENERATION          role is cp or worker
 //	vip ADDRESS...                     wanted addresses
 //	bios NAME KEY=VALUE...             attributes that differ
-//	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), line (the signed word that it lacks), stage, gen (as member), corrupt (yes: its Node object says so), ready, voter, told (yes: its hardware)
+//	host NAME KEY=VALUE...             power, heard (generation), root (what it says of it), line (the signed word that it lacks), stage, gen (as member), corrupt (yes: its Node object says so), unsaid (the signed word that it lacks, by its Node object), ready, voter, told (yes: its hardware)
 //	untold NAME REQUIREMENT...         what nobody tells of a host
 //	certificate FINGERPRINT            that firmware must have in db
 //	keys NAME KEY=VALUE...             of a host named before: db (a fingerprint), enabled, inforce (yes, no)
@@ -205,6 +205,9 @@ func hostOf(kv map[string]string) facts.Host {
 		}
 		if kv["corrupt"] == "yes" {
 			h.Member.Corrupt = "data block 7 is corrupted"
+		}
+		if word := kv["unsaid"]; word != "" {
+			h.Member.Line = "it lacks " + word
 		}
 	}
 	return h

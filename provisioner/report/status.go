@@ -33,6 +33,9 @@ func Status(c inventory.Cluster, seen facts.Seen) string {
 		if h.Member.Corrupt != "" {
 			fmt.Fprintf(&b, "  its root partition doesn't hold what was written: %s; next: ra2-deploy up, which installs it again\n", h.Member.Corrupt)
 		}
+		if h.Member.Line != "" {
+			fmt.Fprintf(&b, "  its kernel line is not what was signed: %s; next: ra2-deploy up, which installs it again\n", h.Member.Line)
+		}
 		if h.Member.NotReady != "" {
 			fmt.Fprintf(&b, "  the kubelet: %s\n", h.Member.NotReady)
 		}

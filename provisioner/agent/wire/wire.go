@@ -30,6 +30,11 @@ const (
 // when the node's kernel read a block of the root that isn't what the image had.
 const ConditionRootCorrupt = "ra2-deploy.io/RootCorrupt"
 
+// ConditionKernelLine is the condition of a Node object whose status is True when
+// the node's kernel started without the words that were signed for its class, and
+// False when it has them.
+const ConditionKernelLine = "ra2-deploy.io/KernelLineWrong"
+
 // Claim is what a network-booted host says first.
 type Claim struct {
 	Node   string    `json:"node"`   // from the kernel line

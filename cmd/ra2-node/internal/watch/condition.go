@@ -35,16 +35,24 @@ func installed(root string) kubeletFiles {
 	}
 }
 
-// condition sets the condition agent.ConditionRootCorrupt on the node's own
-// object, as the kubelet, which may change the status of its own node and of no
-// other (NodeRestriction). Kubelets keep the conditions of others.
-func (k kubeletFiles) condition(ctx context.Context, node, why string, now time.Time) error {
+// condition is one of a Node object, that we set.
+type condition struct{ kind, status, reason, message string }
+
+// corrupt is the condition of a node with a wrong block in its root.
+func corrupt(why string) condition {
+	return condition{agent.ConditionRootCorrupt, "True", "WrongBlock", why}
+}
+
+// set sets a condition on the node's own object, as the kubelet, which may change
+// the status of its own node and of no other (NodeRestriction). Kubelets keep the
+// conditions of others.
+func (k kubeletFiles) set(ctx context.Context, node string, c condition, now time.Time) error {
 	server, client, err := k.open()
 	if err != nil {
 		return err
 	}
 	body, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []map[string]any{{
-		"type": agent.ConditionRootCorrupt, "status": "True", "reason": "WrongBlock", "message": why,
+		"type": c.kind, "status": c.status, "reason": c.reason, "message": c.message,
 		"lastTransitionTime": now.UTC().Format(time.RFC3339), "lastHeartbeatTime": now.UTC().Format(time.RFC3339),
 	}}}})
 	if err != nil {

@@ -83,7 +83,7 @@ func TestCondition(t *testing.T) {
 	root, got := t.TempDir(), map[string]any{}
 	api(t, root, &got)
 	k := installed(root)
-	if err := k.condition(t.Context(), "w-a", "data block 7 is corrupted", time.Unix(1767225600, 0)); err != nil {
+	if err := k.set(t.Context(), "w-a", corrupt("data block 7 is corrupted"), time.Unix(1767225600, 0)); err != nil {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(got)
@@ -95,16 +95,16 @@ func TestCondition(t *testing.T) {
 			t.Errorf("the patch lacks %s: %s", want, text)
 		}
 	}
-	if err := k.condition(t.Context(), "w-b", "x", time.Now()); err == nil || !strings.Contains(err.Error(), "403") {
+	if err := k.set(t.Context(), "w-b", corrupt("x"), time.Now()); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("another node's object: %v", err)
 	}
 	if err := os.WriteFile(k.client, []byte("very secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.condition(t.Context(), "w-a", "x", time.Now()); err == nil || strings.Contains(err.Error(), "very secret") {
+	if err := k.set(t.Context(), "w-a", corrupt("x"), time.Now()); err == nil || strings.Contains(err.Error(), "very secret") {
 		t.Errorf("a bad key: %v", err)
 	}
-	if err := installed(t.TempDir()).condition(t.Context(), "w-a", "x", time.Now()); !os.IsNotExist(err) {
+	if err := installed(t.TempDir()).set(t.Context(), "w-a", corrupt("x"), time.Now()); !os.IsNotExist(err) {
 		t.Errorf("a host that is no member: %v", err)
 	}
 }

@@ -67,8 +67,12 @@ func Run(ctx context.Context, say func(string, ...any)) error {
 		return err
 	}
 	w := &Watch{Config: config, Word: client.Word, Say: say, Look: verity.Corrupt, Found: verity.Found, Read: readRoot, Halt: halt}
-	w.Tell = func(ctx context.Context, why string) error {
-		return installed("/").condition(ctx, config.Node, why, time.Now())
+	tell := func(ctx context.Context, c condition) error {
+		return installed("/").set(ctx, config.Node, c, time.Now())
+	}
+	w.Tell = func(ctx context.Context, why string) error { return tell(ctx, corrupt(why)) }
+	if config.Addon != "" {
+		go tellLine(ctx, say, root.Line, tell)
 	}
 	return w.Run(ctx)
 }
