@@ -66,11 +66,19 @@ func loadBalancerService(s Snapshot) []Finding {
 	return []Finding{s.byProbe(ProbeLoadBalancer, want, deployBalancer)}
 }
 
-// balances is ra2.ntw.017: TCP and UDP flows are spread over pods.
+// balances is ra2.ntw.017: what comes from outside reaches the cluster by a load
+// balancer, and TCP and UDP flows are spread over pods. A Service's own address
+// spreads them in every cluster, which alone is no way in.
 func balances(s Snapshot) []Finding {
-	f := s.byProbe(ProbeBalance, "TCP and UDP flows to one address land on two pods or more", deployBalancer)
+	const want = "a load balancer takes what comes from outside, and TCP and UDP flows to one address land on two pods or more"
+	if p, done := s.probe(ProbeLoadBalancer); done && p.Outcome == Fail {
+		return []Finding{s.byProbe(ProbeLoadBalancer, want, deployBalancer)}
+	}
+	f := s.byProbe(ProbeBalance, want, deployBalancer)
 	if seen, there := s.balancer(); there {
 		f.Evidence = append(f.Evidence, seen...)
+	} else if f.Verdict == Pass {
+		return []Finding{f, s.byProbe(ProbeLoadBalancer, want, deployBalancer)}
 	}
 	return []Finding{f}
 }

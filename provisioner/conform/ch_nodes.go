@@ -97,29 +97,6 @@ func nodeMemory(s Snapshot, n corev1.Node) Finding {
 		"add memory, or waive the row", s.saw(Nodes, ofNode(n), ".status.capacity.memory", has.String()))
 }
 
-// factsVirtual is a row about nodes that are virtual machines.
-func factsVirtual(want string, judge func(Snapshot, corev1.Node) Finding) func(Snapshot, corev1.Node) Finding {
-	return func(s Snapshot, n corev1.Node) Finding {
-		if n.Labels[featurePrefix+"cpu-cpuid.HYPERVISOR"] != "true" {
-			told, lack := s.toldBy(n, want)
-			switch {
-			case lack != nil:
-				return *lack
-			case told.Virtual == nil:
-				return untold(n, want, "whether it is a virtual machine")
-			case *told.Virtual == "none":
-				f := notApplicable("the node is no virtual machine", s.heard(n.Name, "systemd-detect-virt", *told.Virtual))
-				f.Subject = ofNode(n)
-				return f
-			}
-		}
-		if judge != nil {
-			return judge(s, n)
-		}
-		return Finding{Verdict: Unknown, Subject: ofNode(n), Want: want, Missing: []string{"the node is a virtual machine, and only its hypervisor knows what backs its vCPUs"}}
-	}
-}
-
 func enoughVCPUs(s Snapshot, n corev1.Node) Finding {
 	has := n.Status.Capacity[corev1.ResourceCPU]
 	least := s.threshold("ra2.ch.011", "vcpu_min")

@@ -105,7 +105,25 @@ func (s Snapshot) controllers() []controller {
 	return all
 }
 
-// controller is a DaemonSet, Deployment or StatefulSet.
+// static returns the pods that a node's kubelet started by itself, from a file: what
+// kubeadm's users run beside its control plane. No controller shows them.
+func (s Snapshot) static() []controller {
+	var all []controller
+	for _, p := range s.Pods {
+		if _, is := p.Annotations[corev1.MirrorPodAnnotationKey]; is && s.Has(Pods) {
+			all = append(all, controller{kind: "pod", namespace: p.Namespace, name: p.Name, labels: p.Labels, annotations: p.Annotations, pod: p.Spec, ready: podReady(p)})
+		}
+	}
+	return all
+}
+
+// forServices reports whether a kube-vip gives addresses to Services: most only carry
+// the control plane's own.
+func forServices(box corev1.Container) bool {
+	return strings.Contains(box.Image, "cloud-provider") || slices.Contains(box.Args, "--services") || slices.ContainsFunc(box.Env, func(e corev1.EnvVar) bool { return e.Name == "svc_enable" && e.Value == "true" })
+}
+
+// controller is a DaemonSet, Deployment or StatefulSet; or a static pod, which has none.
 type controller struct {
 	kind, namespace, name string
 	labels, annotations   map[string]string
@@ -122,10 +140,10 @@ func (s Snapshot) find(r role) []deployed { return s.products[r] }
 // recognised returns the products that are deployed, by their roles.
 func (s Snapshot) recognised() map[role][]deployed {
 	found, known := map[role][]deployed{}, products()
-	for _, c := range s.controllers() {
+	for _, c := range append(s.controllers(), s.static()...) {
 		for _, box := range append(slices.Clone(c.pod.InitContainers), c.pod.Containers...) {
 			for _, p := range known {
-				if !p.is(box.Image) {
+				if !p.is(box.Image) || p.name == "kube-vip" && !forServices(box) {
 					continue
 				}
 				d := deployed{p.name, c.object(), box.Image, c.ready}
@@ -162,6 +180,10 @@ func (s Snapshot) saying(found []deployed) []Evidence {
 	var all []Evidence
 	for _, d := range found {
 		part := map[string]Part{"daemonset": DaemonSets, "deployment": Deployments, "statefulset": StatefulSets}[strings.Split(d.object, "/")[0]]
+		if strings.HasPrefix(d.object, "pod/") {
+			all = append(all, s.saw(Pods, d.object, ".spec.containers[*].image", d.image))
+			continue
+		}
 		all = append(all, s.saw(part, d.object, ".spec.template.spec.containers[*].image", d.image))
 	}
 	return all
@@ -177,8 +199,8 @@ func productsOf(found []deployed) string {
 
 // absent says that nothing with a role was found, and where was looked.
 func (s Snapshot) absent(r role) Finding {
-	return notApplicable("no "+string(r)+" was found among the images of DaemonSets, Deployments and StatefulSets",
-		s.saw(DaemonSets, "daemonsets,deployments,statefulsets", "..image", imagesOf(s.controllers())))
+	return notApplicable("no "+string(r)+" was found among the images of DaemonSets, Deployments, StatefulSets and static pods",
+		s.saw(DaemonSets, "daemonsets,deployments,statefulsets,pods", "..image", imagesOf(append(s.controllers(), s.static()...))))
 }
 
 func imagesOf(all []controller) string {

@@ -103,7 +103,7 @@ func administered(s Snapshot) []Finding {
 	const want = "the pod network is deployed and configured by objects of the API"
 	found := s.find(roleCNI)
 	if len(found) == 0 {
-		return []Finding{{Verdict: Unknown, Want: want, Missing: []string{"no CNI that is known was found among the images of DaemonSets, Deployments and StatefulSets"}}}
+		return []Finding{{Verdict: Unknown, Want: want, Missing: []string{"no CNI that is known was found among the images of DaemonSets, Deployments, StatefulSets and static pods"}}}
 	}
 	return []Finding{ok("", want, productsOf(found)+", as "+found[0].object, s.saying(found)...)}
 }

@@ -144,6 +144,9 @@ func (s Snapshot) alike(kind string, nodes []corev1.Node) Finding {
 		return bad("", want, "they run from different images: "+differing(images), do, s.saw(Nodes, "nodes", ".items[*]"+labelPath(labelImage), slices.Sorted(maps.Keys(images))))
 	case !unlabelled:
 		return ok("", want, "all run from image "+slices.Collect(maps.Keys(images))[0], seen, s.saw(Nodes, "nodes", ".items[*]"+labelPath(labelImage), slices.Collect(maps.Keys(images))))
+	case len(nodes) == 1: // the same as itself: that says nothing
+		return Finding{Verdict: Unknown, Want: want, Got: "there is one alone, from no image that is known", Evidence: []Evidence{seen},
+			Missing: []string{"another of the " + kind + " to compare " + ofNode(nodes[0]) + " with, or the image that it runs from (label " + labelImage + ")"}}
 	case len(untold) == 0:
 		return ok("", want, "all have the same packages and settings", seen)
 	}

@@ -175,7 +175,7 @@ func missing(r conform.Result) []string {
 			kind, name, of := strings.Cut(part, "/")
 			switch {
 			case told && kind == "probes" && strings.HasPrefix(why, "not asked"):
-				m = "probes: not asked"
+				m = "probes: " + why
 			case told && of && kind != "probes":
 				m = kind + ": " + strings.ReplaceAll(why, name, "…")
 			}
