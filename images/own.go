@@ -37,8 +37,17 @@ func (r Recipe) origin(program string) string {
 			return fmt.Sprintf("go:%s@%s %s", m.Path, m.Version, m.Sum)
 		}
 	}
-	sum := sha256.Sum256(guest.Sources()[program])
-	return fmt.Sprintf("go:github.com/ra2-deploy/ra2-deploy/images/guest/%s@v0.0.0 sha256:%s", program, hex.EncodeToString(sum[:]))
+	return fmt.Sprintf("go:github.com/ra2-deploy/ra2-deploy/images/guest/%s@v0.0.0 sha256:%s", program, sumOf(guest.Sources()[program]))
+}
+
+// sumOf returns the digest of a program's text: of its files, one after the other in
+// the order of their names.
+func sumOf(files map[string][]byte) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		sum.Write(files[name])
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // version gives a package's version: of its module, or its own.

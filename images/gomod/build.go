@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -109,10 +110,11 @@ func (m Module) Compile(ctx context.Context, p Program, dir, out string) error {
 	return nil
 }
 
-// CompileSource builds a program that is one Go file of the standard library
-// only, given by its text, into the file out, using dir for scratch.
-func CompileSource(ctx context.Context, name string, source []byte, dir, out string) error {
-	files := map[string][]byte{"go.mod": []byte("module build.local/" + name + "\n\ngo 1.26.0\n"), "main.go": source}
+// CompileSource builds a program of the standard library only, given by its files
+// (name to text), into the file out, using dir for scratch.
+func CompileSource(ctx context.Context, name string, source map[string][]byte, dir, out string) error {
+	files := maps.Clone(source)
+	files["go.mod"] = []byte("module build.local/" + name + "\n\ngo 1.26.0\n")
 	for file, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, file), data, 0o644); err != nil {
 			return err

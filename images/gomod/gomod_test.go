@@ -102,7 +102,7 @@ func TestCompileSource(t *testing.T) {
 		t.Skip("needs the Go tool in PATH")
 	}
 	out := filepath.Join(t.TempDir(), "hello")
-	src := []byte("package main\n\nfunc main() { print(\"hello\") }\n")
+	src := map[string][]byte{"main.go": []byte("package main\n\nfunc main() { print(word) }\n"), "word.go": []byte("package main\n\nconst word = \"hello\"\n")}
 	if err := CompileSource(t.Context(), "hello", src, t.TempDir(), out); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestCompileSource(t *testing.T) {
 	if err != nil || string(said) != "hello" {
 		t.Errorf("it says %q, %v", said, err)
 	}
-	err = CompileSource(t.Context(), "broken", []byte("package main\n\nfunc main() { nothing() }\n"), t.TempDir(), out+"2")
+	err = CompileSource(t.Context(), "broken", map[string][]byte{"main.go": []byte("package main\n\nfunc main() { nothing() }\n")}, t.TempDir(), out+"2")
 	if err == nil || !strings.Contains(err.Error(), "undefined: nothing") {
 		t.Errorf("a broken program: %v", err)
 	}

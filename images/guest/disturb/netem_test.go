@@ -15,7 +15,7 @@ func TestQdiscMessage(t *testing.T) {
 	} {
 		msg := qdisc(7, kind)
 		tc := nl.DeserializeTcMsg(msg)
-		if tc.Ifindex != 7 || tc.Parent != math.MaxUint32 || tc.Handle != 0x10000 || tc.Info != 0 || tc.Family != 0 {
+		if tc.Ifindex != 7 || tc.Parent != math.MaxUint32 || tc.Handle != byUs || tc.Info != 0 || tc.Family != 0 {
 			t.Errorf("%s: %+v", kind, tc)
 		}
 		attributes, err := nl.ParseRouteAttr(msg[nl.SizeofTcMsg:])
