@@ -71,7 +71,8 @@ func (f *disturbFlags) check() error {
 	return nil
 }
 
-// run shows what will be done, asks, and does it.
+// run shows what will be done, asks, and does it. What was found out before an error
+// is returned with it.
 func (f *disturbFlags) run(cmd *cobra.Command, client *workload.Client, namespace string) ([]app.Run, error) {
 	plan, err := client.Plan(cmd.Context(), namespace, f.kinds)
 	if err != nil {
@@ -95,9 +96,9 @@ func (f *disturbFlags) run(cmd *cobra.Command, client *workload.Client, namespac
 	}
 	runs, err := client.Disturb(cmd.Context(), f.how, plan)
 	if err != nil {
-		return nil, fmt.Errorf("%w; what was made is removed, as far as nothing else is said here", err)
+		err = fmt.Errorf("%w; what was made is removed, as far as nothing else is said here", err)
 	}
-	return runs, nil
+	return runs, err
 }
 
 // agreed asks whether to go on.

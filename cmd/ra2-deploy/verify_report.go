@@ -43,44 +43,70 @@ func (r *reporting) check() (err error) {
 	return err
 }
 
+// document is a report that is told in each of the forms.
+type document interface {
+	WriteJUnit(io.Writer) error
+	WritePage(io.Writer) error
+}
+
+// told is a document, with what is told of it.
+type told struct {
+	document
+	text   func(all bool) string
+	last   string // line
+	digest string
+	rows   []conform.Result
+}
+
 // tell prints or writes a report, and returns an error when rows stand against
 // the cluster.
 func (r *reporting) tell(cmd *cobra.Command, c report.Conformance) error {
+	return r.tellAny(cmd, told{
+		document: c, last: report.ConformanceVerdict(c), digest: c.Digest, rows: c.Rows,
+		text: func(all bool) string {
+			if all {
+				return report.AllConformance(c)
+			}
+			return report.ConformanceText(c)
+		},
+	})
+}
+
+// tellAny prints or writes a document, and returns an error when rows stand against
+// what was judged.
+func (r *reporting) tellAny(cmd *cobra.Command, t told) error {
 	var text bytes.Buffer
-	if err := r.write(&text, c); err != nil {
+	if err := r.write(&text, t); err != nil {
 		return err
 	}
 	if r.out == "" {
 		if _, err := text.WriteTo(cmd.OutOrStdout()); err != nil {
 			return err
 		}
-		return standing(c)
+		return standing(t.rows)
 	}
-	files, err := r.file(text.Bytes(), c.Digest)
+	files, err := r.file(text.Bytes(), t.digest)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	fmt.Fprint(cmd.OutOrStdout(), report.ConformanceVerdict(c))
+	fmt.Fprint(cmd.OutOrStdout(), t.last)
 	for _, name := range files {
 		fmt.Fprintln(cmd.OutOrStdout(), name)
 	}
-	return standing(c)
+	return standing(t.rows)
 }
 
-// write writes a report in the format that was asked for.
-func (r *reporting) write(w io.Writer, c report.Conformance) (err error) {
+// write writes a document in the form that was asked for.
+func (r *reporting) write(w io.Writer, t told) (err error) {
 	switch {
 	case *r.output == asJSON:
-		return writeJSON(w, c)
+		return writeJSON(w, t.document)
 	case *r.output == asJUnit:
-		return c.WriteJUnit(w)
+		return t.WriteJUnit(w)
 	case *r.output == asHTML:
-		return c.WritePage(w)
-	case r.all:
-		_, err = io.WriteString(w, report.AllConformance(c))
-	default:
-		_, err = io.WriteString(w, report.ConformanceText(c))
+		return t.WritePage(w)
 	}
+	_, err = io.WriteString(w, t.text(r.all))
 	return err
 }
 
@@ -117,7 +143,7 @@ func replaceFile(name string, text []byte) error {
 	return nil
 }
 
-// nonconformant says that rows stand against a cluster. The report told which.
+// nonconformant says that rows stand against what was judged. The report told which.
 type nonconformant struct{ failed, unknown int }
 
 // Error implements error.
@@ -125,10 +151,10 @@ func (n nonconformant) Error() string {
 	return fmt.Sprintf("not conformant: of the rows that bind, %d fail and %d are unknown", n.failed, n.unknown)
 }
 
-// standing returns an error when rows stand against the cluster.
-func standing(c report.Conformance) error {
+// standing returns an error when rows stand against conformance.
+func standing(rows []conform.Result) error {
 	var n nonconformant
-	for _, r := range c.Rows {
+	for _, r := range rows {
 		switch {
 		case !r.Stands():
 		case r.Verdict == conform.Fail:

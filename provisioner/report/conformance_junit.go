@@ -60,7 +60,11 @@ type (
 // waived or not applicable is skipped, with the reason. The level changes
 // nothing in that: it stands in the outcome's type. The same report gives the
 // same bytes.
-func (c Conformance) WriteJUnit(w io.Writer) error {
+func (c Conformance) WriteJUnit(w io.Writer) error { return c.writeJUnit(w, "cluster") }
+
+// writeJUnit writes JUnit's XML; of is what the property is called that names what
+// was judged.
+func (c Conformance) writeJUnit(w io.Writer, of string) error {
 	took := strconv.FormatFloat(c.Ended.Sub(c.Began).Seconds(), 'f', 3, 64)
 	all := junitSuites{junitCounts: junitCounts{Name: "RA2 " + c.Catalogue.Release + ": " + c.Cluster}, Time: took}
 	all.count(c.Rows)
@@ -69,7 +73,7 @@ func (c Conformance) WriteJUnit(w io.Writer) error {
 			junitCounts: junitCounts{Name: "ra2." + s.id}, Time: "0", // nobody knows how much of the time a section took
 			Timestamp: c.Ended.UTC().Format("2006-01-02T15:04:05"),
 			Properties: []junitProperty{
-				{"section", s.title}, {"cluster", c.Cluster}, {"kubernetes", c.Kubernetes}, {"ra2", c.Catalogue.Release + " " + c.Catalogue.Commit},
+				{"section", s.title}, {of, c.Cluster}, {"kubernetes", c.Kubernetes}, {"ra2", c.Catalogue.Release + " " + c.Catalogue.Commit},
 				{"ra2-deploy", c.Version}, {"began", c.Began.UTC().Format(time.RFC3339)}, {"digest", c.Digest},
 			},
 		}

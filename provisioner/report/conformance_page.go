@@ -117,14 +117,19 @@ type pageEvidence struct {
 // script in it, and without that the page shows all it has. The same report
 // gives the same bytes.
 func (c Conformance) WritePage(w io.Writer) error {
-	t, err := template.ParseFS(pageFiles, "page/page.html")
+	p, err := c.page()
 	if err != nil {
 		return err
 	}
+	return p.write(w)
+}
+
+// page returns what the page of a report shows.
+func (c Conformance) page() (page, error) {
 	style, err1 := pageFiles.ReadFile("page/page.css")
 	script, err2 := pageFiles.ReadFile("page/page.js")
 	if err := cmp.Or(err1, err2); err != nil {
-		return err
+		return page{}, err
 	}
 	p := page{
 		Policy:  fmt.Sprintf("default-src 'none'; style-src %s; script-src %s; base-uri 'none'; form-action 'none'", hashSource(style), hashSource(script)),
@@ -146,6 +151,15 @@ func (c Conformance) WritePage(w io.Writer) error {
 			out.Rows = append(out.Rows, newPageRow(r))
 		}
 		p.Sections = append(p.Sections, out)
+	}
+	return p, nil
+}
+
+// write writes a page.
+func (p page) write(w io.Writer) error {
+	t, err := template.ParseFS(pageFiles, "page/page.html")
+	if err != nil {
+		return err
 	}
 	return t.Execute(w, p)
 }

@@ -2,38 +2,57 @@ package report
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
 
 // Workload is the document that `verify workload -o json` prints: a workload,
 // judged by the rows ra2.app. Its schema is docs/schema/workload.schema.json.
 type Workload struct {
 	Version    string                  `json:"version"`             // of ra2-deploy
+	Catalogue  Catalogue               `json:"catalogue"`           // of the requirements
+	Began      time.Time               `json:"began"`               // when what was judged was read; what disturbed it came later
 	Time       time.Time               `json:"time"`                // when the judgement ended
 	Workload   string                  `json:"workload"`            // what was judged: "chart web 1.4.2 (./web)", "namespace shop"
 	Kubernetes string                  `json:"kubernetes"`          // the version by which API versions were judged: "1.37"
 	Objects    int                     `json:"objects"`             // that were read
 	NotJudged  []string                `json:"notJudged,omitempty"` // objects of kinds that this program doesn't know
+	Disturbed  int                     `json:"disturbed"`           // experiments that were made on it
 	Verdicts   map[conform.Verdict]int `json:"verdicts"`            // verdict to the number of rows that have it
-	Against    int                     `json:"against"`             // rows that bind and fail
+	Against    int                     `json:"against"`             // rows that bind and fail or are unknown; 0 is conformant
 	Rows       []conform.Result        `json:"rows"`                // in the order of RA2; never null
+	Digest     string                  `json:"digest"`              // "sha256:…" of this document without digest: compact, keys sorted
 }
 
-// Sum counts the rows.
-func (w *Workload) Sum() {
-	w.Verdicts, w.Against = map[conform.Verdict]int{}, 0
-	for _, r := range w.Rows {
-		w.Verdicts[r.Verdict]++
-		if conform.Binds(r.Level) && r.Verdict == conform.Fail {
-			w.Against++
+// Seal counts the rows, names the catalogue, and takes the digest of all that: it can
+// be made again by hand, like that of a report on a cluster.
+func (w *Workload) Seal() error {
+	c, err := ra2.Load()
+	if err != nil {
+		return err
+	}
+	w.Catalogue = Catalogue{Document: c.Source.Document, Release: c.Source.Release, Commit: c.Source.Commit}
+	for _, r := range c.Rows {
+		if strings.HasPrefix(r.ID, "ra2.app.") {
+			w.Catalogue.Entries++
 		}
 	}
+	counts := conformities(w.Rows)
+	w.Verdicts, w.Against, w.Digest = counts.Verdicts, counts.Against, ""
+	data, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	w.Digest, err = digestOf(data)
+	return err
 }
 
 // How much of a workload is told on a screen.
@@ -67,7 +86,44 @@ func (w Workload) Text(all bool) string {
 		}
 	}
 	fmt.Fprintf(&b, "%s: %s\n", Count(len(w.Rows), "row"), strings.Join(parts, ", "))
+	b.WriteString(w.Last())
 	return b.String()
+}
+
+// Last returns the last line: what came of it, and the beginning of the digest.
+func (w Workload) Last() string { return ConformanceVerdict(w.conformance()) }
+
+// conformance returns the same as a report on a cluster has it, for the forms that
+// the two share.
+func (w Workload) conformance() Conformance {
+	return Conformance{
+		Version: w.Version, Catalogue: w.Catalogue, Cluster: w.Workload, Kubernetes: w.Kubernetes, Began: w.Began, Ended: w.Time,
+		Summary: conformities(w.Rows), Rows: w.Rows, Digest: w.Digest,
+	}
+}
+
+// WriteJUnit writes it as JUnit's XML, like a report on a cluster.
+func (w Workload) WriteJUnit(to io.Writer) error { return w.conformance().writeJUnit(to, "workload") }
+
+// WritePage writes it as one page of HTML, like a report on a cluster.
+func (w Workload) WritePage(to io.Writer) error {
+	p, err := w.conformance().page()
+	if err != nil {
+		return err
+	}
+	how := "read, and not disturbed"
+	if w.Disturbed > 0 {
+		how = fmt.Sprintf("read, and disturbed by %s until %s UTC", Count(w.Disturbed, "experiment"), w.Time.UTC().Format("15:04"))
+	}
+	p.Facts = []pageFact{
+		{"Workload", w.Workload, true},
+		{"Kubernetes", w.Kubernetes, false},
+		{"Requirements", fmt.Sprintf("%s, release %s (%.7s), rows ra2.app", w.Catalogue.Document, w.Catalogue.Release, w.Catalogue.Commit), false},
+		{"Read", fmt.Sprintf("%s on %s UTC", Count(w.Objects, "object"), w.Began.UTC().Format("2 January 2006, 15:04")), false},
+		{"How", how, false},
+		{"Judged with", "ra2-deploy " + w.Version, false},
+	}
+	return p.write(to)
 }
 
 // with returns the rows of one verdict, those that bind first.

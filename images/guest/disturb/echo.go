@@ -19,7 +19,7 @@ type echoes struct {
 }
 
 func (e echoes) String() string {
-	return fmt.Sprintf("%d of %d come back right, in %d answers, half of them within %v", e.intact, e.sent, e.answers, e.median.Round(10*time.Microsecond))
+	return fmt.Sprintf("%d of %d come back right, %d answers in all, half within %v", e.intact, e.sent, e.answers, e.median.Round(10*time.Microsecond))
 }
 
 // shows reports whether what came of echoes shows a disturbance, beside what came of

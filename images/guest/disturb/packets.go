@@ -65,9 +65,9 @@ func (t task) packets(pid int) (string, disturbance, error) {
 	}
 	now := nodes.echo(from, 100, latency+time.Second, false)
 	if d.proven = now.shows(t.kind, before); !d.proven {
-		return "", nil, errors.Join(lacks{fmt.Errorf("%s, and it had no effect: of echoes from %v %v; before, %v", what, from, now, before)}, d.end())
+		return "", nil, errors.Join(lacks{fmt.Errorf("%s, and it had no effect: echoes from %v: %v; before: %v", what, from, now, before)}, d.end())
 	}
-	return fmt.Sprintf("%s: of echoes from %v %v; before, %v", what, from, now, before), d, nil
+	return fmt.Sprintf("%s: echoes from %v: %v; before: %v", what, from, now, before), d, nil
 }
 
 // linksUp returns the links of this thread's network that are in use, and their
@@ -108,7 +108,7 @@ func (t task) onLink(l net.Interface) (link, string, error) {
 	if instead != nil {
 		return nil, "", lacks{fmt.Errorf("%w; and without it: %w", err, instead)}
 	}
-	return own, "a detour through a program of ours, since " + err.Error(), nil
+	return own, "a detour (" + err.Error() + ")", nil
 }
 
 // end takes all away.

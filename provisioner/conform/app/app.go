@@ -50,7 +50,7 @@ type Object struct {
 	Show  string         // the command that shows the text of a rendered template: "helm template ..."; empty for a file
 
 	Tree     conform.Object // as JSON has it
-	Typed    runtime.Object // nil for a kind that this program has no type of
+	Typed    runtime.Object `json:"-"` // nil for a kind that this program has no type of
 	Problems []string       // what strict reading by that type found: unknown and doubled fields, wrong types
 	Life     Life           // of the API version
 }

@@ -36,13 +36,27 @@ func Kinds() []Kind {
 
 // Run is one disturbance of a running workload, and what was seen meanwhile.
 type Run struct {
-	Kind         Kind      `json:"kind"`
-	Target       string    `json:"target"` // "pod/shop/web-1", "node/w-a"
-	What         string    `json:"what"`   // "2000 ms of latency on eth0", as the tool on the node tells
-	Began, Ended time.Time `json:"-"`
-	Lacks        string    `json:"lacks,omitempty"` // why it wasn't done; empty if it was
-	Units        []Unit    `json:"units"`           // what was watched
-	Checks       []Check   `json:"checks"`          // of the data, in their order
+	Kind         Kind   `json:"kind"`
+	Target       string `json:"target"` // "pod/shop/web-1", "node/w-a"
+	What         string `json:"what"`   // "2000 ms of latency on eth0", as the tool on the node tells
+	Began, Ended time.Time
+	Lacks        string  `json:"lacks,omitempty"` // why it wasn't done; empty if it was
+	Units        []Unit  `json:"units"`           // what was watched
+	Checks       []Check `json:"checks"`          // of the data, in their order
+}
+
+// Ended returns when the last was seen of a workload.
+func (w Workload) Ended() time.Time {
+	at := w.Time
+	if w.Live != nil {
+		at = w.Live.Time
+	}
+	for _, r := range w.Runs {
+		if r.Ended.After(at) {
+			at = r.Ended
+		}
+	}
+	return at
 }
 
 // Unit is what has to stay ready: the pod that is disturbed, or the pods of a

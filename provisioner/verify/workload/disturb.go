@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/app"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
 )
 
 // Disturbing says how experiments are made.
@@ -32,27 +31,26 @@ const betweenChecks = 5 * time.Second
 
 // Disturb makes experiments, one after the other, and undoes each. It stops at the
 // first one that couldn't be undone, and when ctx ends; what was made for them is
-// removed in any case.
+// removed in any case. What was found out until then is returned with the error.
 func (c *Client) Disturb(ctx context.Context, d Disturbing, all []Experiment) (runs []app.Run, err error) {
 	if d.Image == "" {
 		d.Image = Image
 	}
-	if err := c.leftovers(ctx); err != nil {
+	if err := c.leftovers(ctx, d.Tell); err != nil {
 		return nil, err
 	}
-	home := ""
-	if slices.ContainsFunc(all, func(e Experiment) bool { return e.onNode() }) {
-		if home, err = errand.Home(ctx, c.kube, ours, "ra2-disturb-", "privileged"); err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, errand.Remove(ctx, c.kube, home)) }()
+	h, err := c.home(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, c.revert(ctx, runs)) }()
+	defer func() { err = errors.Join(err, h.close(ctx)) }()
 	for i, e := range all {
 		d.Tell("%d of %d: %v", i+1, len(all), e)
-		x := experiment{c: c, Disturbing: d, Experiment: e, home: home, began: make(chan string, 1)}
+		x := experiment{c: c, Disturbing: d, Experiment: e, home: h, began: make(chan string, 1)}
 		r, err := x.run(ctx)
-		runs = append(runs, r)
+		if runs = append(runs, r); r.Lacks != "" {
+			d.Tell("it can't be judged, for want of %s", r.Lacks)
+		}
 		if err != nil {
 			return runs, fmt.Errorf("disturb %s: %s: %w", e.Target, e.Kind, err)
 		}
@@ -68,7 +66,7 @@ type experiment struct {
 	c *Client
 	Disturbing
 	Experiment
-	home  string
+	home  *home
 	pods  []*corev1.Pod // that it is about
 	began chan string   // gets what was begun, once
 }
@@ -107,6 +105,10 @@ func (x experiment) run(ctx context.Context) (app.Run, error) {
 		if r.Lacks, out.err = out.err.Error(), nil; r.What == "" {
 			return r, nil // nothing was done
 		}
+	}
+	if gone, _, _ := w.taken(x.pods[0].UID); gone && x.onNode() && out.err == nil {
+		r.Lacks = "the pod until the end: somebody else deleted it"
+		return r, nil // how it bore the disturbance nobody knows
 	}
 	if out.err != nil {
 		r.Lacks = "it could not be done, or not undone: " + out.err.Error()
@@ -213,11 +215,14 @@ func (x experiment) do(ctx context.Context, w *watcher) (string, error) {
 	case app.Update, app.Downgrade, app.Scale:
 		return "", x.roll(ctx)
 	}
-	return x.onPod(ctx)
+	return x.onPod(ctx, w)
 }
 
-// onPod lets ra2-disturb do it.
-func (x experiment) onPod(ctx context.Context) (string, error) {
+// onPod lets ra2-disturb do it, for as long as the pod is there.
+func (x experiment) onPod(ctx context.Context, w *watcher) (string, error) {
+	if x.pods[0].Spec.HostNetwork && x.Kind != app.IO && x.Kind != app.Memory {
+		return "", lacks{errors.New("a network of the pod's own: it uses its node's, and the whole node would be disturbed")}
+	}
 	args := []string{string(x.Kind)}
 	if x.Kind == app.ControlPlane {
 		addresses, err := x.c.apiAddresses(ctx)
@@ -226,15 +231,14 @@ func (x experiment) onPod(ctx context.Context) (string, error) {
 		}
 		args = append([]string{"unreachable"}, withoutNode(addresses, x.pods[0])...)
 	}
-	t, what, err := x.c.launch(ctx, x.home, x.Image, x.pods[0], x.For, args...)
+	t, what, err := x.c.launch(ctx, x.home.name, x.Image, x.pods[0], x.For, args...)
 	if err != nil {
 		return "", err
 	}
 	x.began <- what
-	select {
-	case <-time.After(x.For - time.Second): // it would end by itself a second later
-	case <-ctx.Done():
-	}
+	meanwhile, cancel := context.WithTimeout(ctx, x.For-time.Second) // it would end by itself a second later
+	defer cancel()
+	w.await(meanwhile, func() (bool, string, <-chan struct{}) { return w.taken(x.pods[0].UID) })
 	return t.end(ctx)
 }
 
@@ -255,10 +259,17 @@ func withoutNode(all []string, p *corev1.Pod) []string {
 // they are ready elsewhere.
 func (x experiment) drain(ctx context.Context, w *watcher) (err error) {
 	node := x.pods[0].Spec.NodeName
-	if err := x.c.cordon(ctx, node, true); err != nil {
+	already, err := x.c.cordoned(ctx, node)
+	if err == nil && !already {
+		err = x.c.cordon(ctx, node, true)
+	}
+	if err != nil {
 		return lacks{err}
 	}
 	defer func() {
+		if already {
+			return // somebody else's stays
+		}
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 		defer cancel()
 		err = errors.Join(err, x.c.cordon(back, node, false))

@@ -3,6 +3,7 @@ package workload
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +15,29 @@ import (
 
 // maxFile bounds a file of manifests: the API server takes objects of 3 MB at most.
 const maxFile = 32 << 20
+
+// Stdin is the path of manifests that come from the standard input.
+const Stdin = "-"
+
+// From reads manifests from a stream, as Read does from a file; the stream is called
+// Stdin.
+func From(in io.Reader) ([]app.Object, error) {
+	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("more than %d MB", maxFile>>20)
+	}
+	var all []app.Object
+	if err == nil {
+		all, err = Parse(Stdin, "", data)
+	}
+	if err == nil && len(all) == 0 {
+		err = errors.New("there is no object of Kubernetes in it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the manifests from the standard input: %w", err)
+	}
+	return all, nil
+}
 
 // Read reads manifests: a file, or all .yaml, .yml and .json files of a folder and
 // of those below it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,12 +50,18 @@ func (x experiment) roll(ctx context.Context) error {
 	defer cancel()
 	switch x.Kind {
 	case app.Update:
+		if err := x.home.note(ctx, "template "+x.Target, "", false); err != nil {
+			return lacks{err}
+		}
 		x.began <- x.String()
 		return r.template(ctx, time.Now().UTC().Format(time.RFC3339))
 	case app.Downgrade:
 		// An update that is there already is what is gone back from.
 		x.began <- x.String()
-		return r.template(ctx, nil)
+		if err := r.template(ctx, nil); err != nil {
+			return err
+		}
+		return x.home.note(ctx, "template "+x.Target, "", true)
 	}
 	return x.scale(ctx, r)
 }
@@ -62,14 +69,24 @@ func (x experiment) roll(ctx context.Context) error {
 // template changes our annotation in the template, and waits until all pods are of
 // it. A value of nil takes the annotation out: that is the template of before.
 func (r rolling) template(ctx context.Context, value any) error {
+	if err := r.annotate(ctx, value); err != nil {
+		return lacks{err}
+	}
+	return r.rolled(ctx)
+}
+
+// annotate changes our annotation in the template.
+func (r rolling) annotate(ctx context.Context, value any) error {
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]any{ours: value}}}}})
 	if err != nil {
 		return err
 	}
-	if err := r.patch(ctx, "", patch); err != nil {
-		return lacks{err}
-	}
-	return r.rolled(ctx)
+	return r.patch(ctx, "", patch)
+}
+
+// scale changes the number of pods.
+func (r rolling) scale(ctx context.Context, n int) error {
+	return r.patch(ctx, "scale", fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, n))
 }
 
 // patch changes the controller, or a part of it.
@@ -147,7 +164,7 @@ func (x experiment) scale(ctx context.Context, r rolling) (err error) {
 			return lacks{fmt.Errorf("the HPA %s sets the number of %s %s, and would take ours back", h.Name, r.kind, r.name)}
 		}
 	}
-	var now struct{ Spec struct{ Replicas int32 } }
+	var now struct{ Spec struct{ Replicas int } }
 	data, err := x.c.kube.AppsV1().RESTClient().Get().Namespace(r.ns).Resource(r.resource).Name(r.name).SubResource("scale").SetHeader("Accept", "application/json").DoRaw(ctx)
 	if err == nil {
 		err = json.Unmarshal(data, &now)
@@ -155,9 +172,12 @@ func (x experiment) scale(ctx context.Context, r rolling) (err error) {
 	if err != nil {
 		return lacks{fmt.Errorf("ask for the number of pods of %s %s: %w", r.kind, r.name, err)}
 	}
+	if err := x.home.note(ctx, "scale "+x.Target, strconv.Itoa(now.Spec.Replicas), false); err != nil {
+		return lacks{err}
+	}
 	x.began <- fmt.Sprintf("%s %s from %d to %d pods, and back", r.kind, r.name, now.Spec.Replicas, now.Spec.Replicas+1)
-	to := func(ctx context.Context, n int32) error {
-		if err := r.patch(ctx, "scale", fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, n)); err != nil {
+	to := func(ctx context.Context, n int) error {
+		if err := r.scale(ctx, n); err != nil {
 			return err
 		}
 		return r.rolled(ctx)
@@ -165,33 +185,8 @@ func (x experiment) scale(ctx context.Context, r rolling) (err error) {
 	out := to(ctx, now.Spec.Replicas+1)
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.Back)
 	defer cancel()
-	return errors.Join(out, to(back, now.Spec.Replicas))
-}
-
-// revert takes our annotation out of the templates that were updated and not gone
-// back from, since the run was ended between the two.
-func (c *Client) revert(ctx context.Context, runs []app.Run) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
-	defer cancel()
-	open := map[string]bool{}
-	for _, r := range runs {
-		if r.Kind == app.Update || r.Kind == app.Downgrade {
-			open[r.Target] = r.Kind == app.Update || r.Lacks != ""
-		}
+	if err := to(back, now.Spec.Replicas); err != nil {
+		return errors.Join(out, err)
 	}
-	var errs []error
-	for target, is := range open {
-		if !is {
-			continue
-		}
-		r, err := c.rolling(target)
-		if err != nil {
-			continue // it was never changed
-		}
-		patch := fmt.Appendf(nil, `{"spec":{"template":{"metadata":{"annotations":{%q:null}}}}}`, ours)
-		if err := r.patch(ctx, "", patch); err != nil {
-			errs = append(errs, fmt.Errorf("take the annotation %s out of the template of %s: %w", ours, target, err))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(out, x.home.note(back, "scale "+x.Target, "", true))
 }

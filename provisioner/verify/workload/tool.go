@@ -120,6 +120,9 @@ func (t *tool) end(ctx context.Context) (what string, err error) {
 	}
 	defer t.log.Close()
 	l, lost := t.next(ctx)
+	if lost == nil && l.Event == "unproven" {
+		return "", errors.Join(err, lacks{fmt.Errorf("a sign that it had an effect: %s", l.What)})
+	}
 	if lost != nil || l.Event != "ended" {
 		return "", errors.Join(err, fmt.Errorf("ra2-disturb on %s didn't tell that it undid what it did (%s %w); it does so by itself at its end, and a new pod in place of the disturbed one has none of it", t.pod.Spec.NodeName, l.What, lost))
 	}
@@ -148,20 +151,4 @@ func containerID(p *corev1.Pod) string {
 		}
 	}
 	return ""
-}
-
-// leftovers removes what a run that was cut short has left: namespaces with pods
-// of ours, and cordons.
-func (c *Client) leftovers(ctx context.Context) error {
-	errs := []error{errand.Leftovers(ctx, c.kube, ours)}
-	nodes, err := c.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return errors.Join(append(errs, fmt.Errorf("look for nodes that an earlier run cordoned: %w", err))...)
-	}
-	for _, n := range nodes.Items {
-		if _, cordoned := n.Annotations[ours]; cordoned {
-			errs = append(errs, c.cordon(ctx, n.Name, false))
-		}
-	}
-	return errors.Join(errs...)
 }

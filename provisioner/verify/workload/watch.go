@@ -29,6 +29,7 @@ type watcher struct {
 
 	mu      sync.Mutex
 	pods    map[types.UID]seen
+	left    map[types.UID]bool // those that were deleted, or told to go
 	units   map[string]*tally
 	changed chan struct{} // closed, and made anew, whenever something changed
 	failed  error
@@ -53,7 +54,7 @@ type tally struct {
 // that are there are known.
 func (c *Client) follow(ctx context.Context, namespace string, unitOf func(*corev1.Pod) string) (*watcher, error) {
 	w := &watcher{
-		unitOf: unitOf, now: time.Now, pods: map[types.UID]seen{}, units: map[string]*tally{}, changed: make(chan struct{}), done: make(chan struct{}),
+		unitOf: unitOf, now: time.Now, pods: map[types.UID]seen{}, left: map[types.UID]bool{}, units: map[string]*tally{}, changed: make(chan struct{}), done: make(chan struct{}),
 	}
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -112,6 +113,9 @@ func (w *watcher) note(p *corev1.Pod, gone bool) {
 	now := seen{unit: unit, ready: !gone && isReady(p), restarts: restarts(p)}
 	if before.unit != "" {
 		t.Restarts += max(0, now.restarts-before.restarts)
+	}
+	if gone || p.DeletionTimestamp != nil {
+		w.left[p.UID] = true
 	}
 	if gone {
 		delete(w.pods, p.UID)
@@ -194,6 +198,13 @@ func (w *watcher) result(after time.Duration) ([]app.Unit, error) {
 		all = append(all, u)
 	}
 	return all, w.failed
+}
+
+// taken reports whether a pod was deleted, or told to go.
+func (w *watcher) taken(uid types.UID) (bool, string, <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left[uid], "", w.changed
 }
 
 // isReady reports whether a pod is ready, and stays.

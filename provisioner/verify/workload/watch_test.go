@@ -16,7 +16,7 @@ import (
 // clock is a watcher whose time is the test's.
 func clock(before int) (*watcher, func(time.Duration)) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	w := &watcher{unitOf: controllerOf, now: func() time.Time { return now }, pods: map[types.UID]seen{}, units: map[string]*tally{}, changed: make(chan struct{})}
+	w := &watcher{unitOf: controllerOf, now: func() time.Time { return now }, pods: map[types.UID]seen{}, left: map[types.UID]bool{}, units: map[string]*tally{}, changed: make(chan struct{})}
 	for i := range before {
 		w.note(podOf(i, true, 0), false)
 	}

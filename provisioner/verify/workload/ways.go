@@ -38,6 +38,17 @@ func (c *Client) cordon(ctx context.Context, node string, out bool) error {
 	return nil
 }
 
+// cordoned reports whether a node is out of scheduling.
+func (c *Client) cordoned(ctx context.Context, node string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	n, err := c.kube.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
+	if err != nil {
+		return false, fmt.Errorf("look at node %s: %w", node, err)
+	}
+	return n.Spec.Unschedulable, nil
+}
+
 // betweenEvictions is how long a refused eviction is left alone; a budget opens when
 // another pod is ready.
 const betweenEvictions = 2 * time.Second
