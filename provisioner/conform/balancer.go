@@ -66,13 +66,22 @@ func loadBalancerService(s Snapshot) []Finding {
 	return []Finding{s.byProbe(ProbeLoadBalancer, want, deployBalancer)}
 }
 
+// unbalanced is the finding of a row about a load balancer's addresses where one was
+// asked for and none came: there is nothing to announce, to spread or to move.
+func (s Snapshot) unbalanced(want string) (Finding, bool) {
+	if p, done := s.probe(ProbeLoadBalancer); !done || p.Outcome != Fail {
+		return Finding{}, false
+	}
+	return s.byProbe(ProbeLoadBalancer, want, deployBalancer), true
+}
+
 // balances is ra2.ntw.017: what comes from outside reaches the cluster by a load
 // balancer, and TCP and UDP flows are spread over pods. A Service's own address
 // spreads them in every cluster, which alone is no way in.
 func balances(s Snapshot) []Finding {
 	const want = "a load balancer takes what comes from outside, and TCP and UDP flows to one address land on two pods or more"
-	if p, done := s.probe(ProbeLoadBalancer); done && p.Outcome == Fail {
-		return []Finding{s.byProbe(ProbeLoadBalancer, want, deployBalancer)}
+	if f, none := s.unbalanced(want); none {
+		return []Finding{f}
 	}
 	f := s.byProbe(ProbeBalance, want, deployBalancer)
 	if seen, there := s.balancer(); there {
@@ -123,6 +132,9 @@ func (s Snapshot) announces(probe, want string, linkWillDo bool) []Finding {
 	if _, done := s.probe(probe); done {
 		return []Finding{s.byProbe(probe, want, deployBalancer)}
 	}
+	if f, none := s.unbalanced(want); none {
+		return []Finding{f}
+	}
 	var lacks []Part
 	for _, name := range []string{metallbPeers, ciliumBGP, calicoPeers, metallbL2, ciliumL2} {
 		if !s.Has(CustomOf(name)) {
@@ -154,6 +166,9 @@ func failover(s Snapshot) []Finding {
 	want := fmt.Sprintf("less than %.0f s without an answer when a node or a pod is lost", most)
 	f := s.byProbe(ProbeFailover, want, "use BFD, and externalTrafficPolicy Local")
 	p, done := s.probe(ProbeFailover)
+	if none, is := s.unbalanced(want); is && !done {
+		return []Finding{none}
+	}
 	outage, measured := p.Numbers["outageSeconds"]
 	switch {
 	case !done || p.Outcome != Pass:

@@ -33,7 +33,8 @@ func TestStrange(t *testing.T) {
 		// One node alone is the same as itself.
 		"one of each kind, by hand": {alone, "ra2.os.004", conform.Unknown, "to compare node/"},
 		// Services spread flows in every cluster, which is no way in.
-		"no way in":             {balancer(conform.Fail), "ra2.ntw.017", conform.Fail, ""},
+		"no way in":             {balancer(conform.Fail), "ra2.ntw.017 ra2.ntw.018", conform.Fail, ""},
+		"nothing to announce":   {unannounced, "ra2.ntw.020 ra2.ntw.021 ra2.ntw.022", conform.Fail, ""},
 		"nobody saw the way in": {balancer(conform.Unknown), "ra2.ntw.017", conform.Unknown, conform.ProbeLoadBalancer},
 		"a cloud's balancer":    {balancer(conform.Pass), "ra2.ntw.017", conform.Pass, ""},
 		// kubeadm's users run it as a static pod, which no controller shows.
@@ -97,6 +98,15 @@ func balancer(outcome conform.Verdict) func(*conform.Snapshot) {
 				s.Probes[i].Outcome = outcome
 			}
 		}
+	}
+}
+
+// unannounced is a cluster whose load balancer gave no address, so that nobody tried
+// what one would be announced by.
+func unannounced(s *conform.Snapshot) {
+	balancer(conform.Fail)(s)
+	for _, name := range []string{conform.ProbeAdvertise, conform.ProbeMultipath, conform.ProbeFailover} {
+		delete(s.Told, conform.ProbeOf(name))
 	}
 }
 
