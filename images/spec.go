@@ -1,6 +1,7 @@
 package images
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"maps"
@@ -139,8 +140,26 @@ func isFile(name string) error {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no file", name)
 	}
+	if err == nil {
+		err = isStatic(name)
+	}
 	if err != nil {
 		return fmt.Errorf("ra2-node program: %w", err)
+	}
+	return nil
+}
+
+// isStatic refuses a program that wants a dynamic loader (ELF, PT_INTERP): an
+// initramfs has none, and a kernel that can't start /init stops without a word to
+// anybody but its console.
+func isStatic(name string) error {
+	f, err := elf.Open(name)
+	if err != nil {
+		return nil // no ELF: whatever it is, it isn't linked
+	}
+	defer f.Close()
+	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		return fmt.Errorf("%s is linked dynamically, and an initramfs has no libraries: build it with CGO_ENABLED=0 go build ./cmd/ra2-node", name)
 	}
 	return nil
 }

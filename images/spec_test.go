@@ -1,6 +1,9 @@
 package images
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -45,6 +48,25 @@ func TestInputsKnowWhatMatters(t *testing.T) {
 	} {
 		if inputs(t, s) == k {
 			t.Errorf("another %s gives the same key", what)
+		}
+	}
+}
+
+// A program that a dynamic loader has to start is no /init of an initramfs.
+func TestDynamicNode(t *testing.T) {
+	for kind, wrong := range map[elf.ProgType]bool{elf.PT_INTERP: true, elf.PT_LOAD: false} {
+		var program bytes.Buffer
+		head := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: 1, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1}
+		copy(head.Ident[:], "\x7fELF\x02\x01\x01")
+		if err := binary.Write(&program, binary.LittleEndian, struct {
+			elf.Header64
+			elf.Prog64
+		}{head, elf.Prog64{Type: uint32(kind)}}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newBuilder(Spec{Node: node(t, program.String())}, t.TempDir(), nil)
+		if (err != nil) != wrong || err != nil && !strings.Contains(err.Error(), "linked dynamically") {
+			t.Errorf("%v: %v", kind, err)
 		}
 	}
 }
