@@ -37,11 +37,19 @@ func permits(what string) binding {
 // cannot states that no check on a cluster can answer a row.
 func cannot(why string) binding { return binding{how: Statement, stated: Unknown, why: why} }
 
-// Rows returns all rows of the catalogue, in its order, each with its check or
-// with the statement why none is possible. An entry that has neither is an
-// error: a fault of the build.
-func Rows() ([]Row, error) {
-	catalogue, err := ra2.Load()
+// Rows returns the rows of the default release.
+func Rows() ([]Row, error) { return RowsOf(ra2.Default) }
+
+// RowsOf returns all rows of a release's catalogue, in its order, each with its
+// check or with the statement why none is possible. An entry that has neither is
+// an error: a fault of the build. A check serves all releases that have its row;
+// what they ask differently it takes from the row's numbers and words.
+func RowsOf(release ra2.Release) ([]Row, error) {
+	catalogue, err := release.Load()
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := ra2.AllIDs() // rows of other releases are bound, too
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +73,14 @@ func Rows() ([]Row, error) {
 		delete(bound, id)
 	}
 	for _, id := range slices.Sorted(maps.Keys(bound)) {
-		errs = append(errs, fmt.Errorf("%s is bound, and the catalogue has no such entry", id))
+		if _, here := catalogue.Row(id); here || !slices.Contains(elsewhere, id) {
+			errs = append(errs, fmt.Errorf("%s is bound, and no catalogue has such an entry", id))
+		}
 	}
 	return rows, errors.Join(errs...)
 }
 
 // sections returns the bindings of each section of chapter 4.
 func sections() []map[string]binding {
-	return []map[string]binding{ch(), operatingSystem(), kubernetes(), network(), storage(), platform(), workloads()}
+	return []map[string]binding{ch(), operatingSystem(), kubernetes(), network(), storage(), monitoring(), platform(), lifecycle(), workloads()}
 }

@@ -35,6 +35,7 @@ func ch() map[string]binding {
 		"ra2.ch.017": setting(immutable, Nodes),
 		"ra2.ch.018": setting(featureDiscovery, workloadParts(Nodes)...),
 		"ra2.ch.019": setting(zeroCopy, workloadParts(Nodes)...),
+		"ra2.ch.020": setting(ofRealTime(realTime), Nodes),
 	}
 }
 

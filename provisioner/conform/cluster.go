@@ -18,6 +18,7 @@ const (
 	labelZone         = "topology.kubernetes.io/zone"
 	labelBasic        = ra2.LabelBasic
 	labelIntensive    = ra2.LabelIntensive
+	labelRealTime     = ra2.LabelRealTime
 	labelProfile      = "anuket.io/profile"
 	labelImage        = "ra2-deploy.io/image"
 	labelGeneration   = "ra2-deploy.io/generation"

@@ -19,6 +19,13 @@ const (
 	calicoPools      = "ippools.crd.projectcalico.org"
 	gatewayClasses   = "gatewayclasses.gateway.networking.k8s.io"
 	clusterIssuers   = "clusterissuers.cert-manager.io"
+	certRequests     = "certificaterequests.cert-manager.io"
+	ptpConfigs       = "ptpconfigs.ptp.openshift.io"
+	serviceMonitors  = "servicemonitors.monitoring.coreos.com"
+	capiClusters     = "clusters.cluster.x-k8s.io"
+	capiDeployments  = "machinedeployments.cluster.x-k8s.io"
+	capiPools        = "machinepools.cluster.x-k8s.io"
+	capiHealthChecks = "machinehealthchecks.cluster.x-k8s.io"
 )
 
 // CustomResources returns the full names of the custom resources that rows
@@ -27,5 +34,6 @@ func CustomResources() []string {
 	return []string{
 		nodeFeatures, sriovNodeStates, attachments, whereaboutsPools, metallbPeers, metallbBGP, metallbL2, metallbPools, metallbBFD,
 		ciliumBGP, ciliumPools, ciliumL2, ciliumEgress, calicoPeers, calicoPools, gatewayClasses, clusterIssuers,
+		certRequests, ptpConfigs, serviceMonitors, capiClusters, capiDeployments, capiPools, capiHealthChecks,
 	}
 }

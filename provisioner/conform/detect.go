@@ -24,6 +24,10 @@ const (
 	roleAFXDP        role = "AF_XDP device plugin"
 	roleIPAM         role = "cluster-wide address management"
 	roleCertificates role = "certificates"
+	roleMetrics      role = "collector of metrics"
+	roleNodeMetrics  role = "metrics agent on nodes"
+	roleEvents       role = "collector of events"
+	roleAbleEvents   role = "agent that can collect events"
 )
 
 // product is software that is known by the name of its image. Charts rename
@@ -59,7 +63,7 @@ func products() []product {
 		{"HAProxy", []string{"kubernetes-ingress", "haproxy-ingress"}, []role{roleIngress}},
 		{"Contour", []string{"contour"}, []role{roleIngress}},
 		{"Calico egress gateway", []string{"egress-gateway"}, []role{roleEgress}},
-		{"Fluent Bit", []string{"fluent-bit"}, []role{roleLogging}},
+		{"Fluent Bit", []string{"fluent-bit"}, []role{roleLogging, roleAbleEvents}},
 		{"Fluentd", []string{"fluentd", "fluentd-kubernetes-daemonset"}, []role{roleLogging}},
 		{"Loki", []string{"loki", "promtail"}, []role{roleLogging}},
 		{"Vector", []string{"vector"}, []role{roleLogging}},
@@ -74,6 +78,16 @@ func products() []product {
 		{"SR-IOV network device plugin", []string{"sriov-network-device-plugin"}, []role{roleSRIOV}},
 		{"AF_XDP device plugin", []string{"afxdp-device-plugin", "afxdp-plugins-for-kubernetes"}, []role{roleAFXDP}},
 		{"cert-manager", []string{"cert-manager-controller"}, []role{roleCertificates}},
+		{"Prometheus", []string{"prometheus"}, []role{roleMetrics}},
+		{"VictoriaMetrics", []string{"vmagent", "victoria-metrics"}, []role{roleMetrics}},
+		{"OpenTelemetry Collector", []string{"opentelemetry-collector", "opentelemetry-collector-contrib", "opentelemetry-collector-k8s"}, []role{roleMetrics, roleAbleEvents}},
+		{"Grafana Alloy", []string{"alloy"}, []role{roleMetrics, roleAbleEvents}},
+		{"Metricbeat", []string{"metricbeat"}, []role{roleMetrics, roleNodeMetrics, roleAbleEvents}},
+		{"Telegraf", []string{"telegraf"}, []role{roleMetrics, roleNodeMetrics}},
+		{"node-exporter", []string{"node-exporter"}, []role{roleNodeMetrics}},
+		{"kubernetes-event-exporter", []string{"kubernetes-event-exporter"}, []role{roleEvents}},
+		{"eventrouter", []string{"eventrouter"}, []role{roleEvents}},
+		{"kube-eventer", []string{"kube-eventer"}, []role{roleEvents}},
 	}
 }
 

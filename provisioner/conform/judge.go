@@ -53,6 +53,24 @@ func (s Snapshot) threshold(id, name string) float64 {
 	return n
 }
 
+// words returns a list that the release's catalogue sets, and whether it does.
+func (s Snapshot) words(id, name string) ([]string, bool) {
+	if s.catalogue == nil {
+		return nil, false
+	}
+	words, err := s.catalogue.Words(id, name)
+	return words, err == nil
+}
+
+// asks returns a number that only some releases set, and whether this one does.
+func (s Snapshot) asks(id, name string) (float64, bool) {
+	if s.catalogue == nil {
+		return 0, false
+	}
+	n, err := s.catalogue.Threshold(id, name)
+	return n, err == nil
+}
+
 func (r Row) judge(s Snapshot) Result {
 	out := Result{
 		ID: r.ID, Title: r.Title, Says: r.Says, Level: r.Level, Profile: r.Profile, Condition: r.Condition, How: r.How,

@@ -33,6 +33,10 @@ func kubernetes() map[string]binding {
 		"ra2.k8s.018":  behaviour(probed(ProbeExternalName, "a Service of type ExternalName resolves in a pod", "see the cluster's DNS")),
 		"ra2.k8s.019":  setting(unstable("beta"), Served, CustomTypes, APIServices, Pods),
 		"ra2.k8s.020":  setting(certificates, CustomTypes, CustomOf(clusterIssuers)),
+		"ra2.k8s.021":  setting(allocation, Nodes, Pods, Served, StorageClasses, Volumes),
+		"ra2.k8s.022":  setting(images, Nodes, Pods),
+		"ra2.k8s.023":  setting(observed, APIServices, Served),
+		"ra2.k8s.024":  setting(sidecars, Server, Nodes, Pods),
 	}
 }
 

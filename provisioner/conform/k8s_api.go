@@ -117,8 +117,12 @@ func certificates(s Snapshot) []Finding {
 	}
 	f := either(len(ready) > 0, "", want, fmt.Sprintf("ready: %s; not ready: %s", orNone(few(ready)), orNone(few(not))), do,
 		s.saw(CustomOf(clusterIssuers), "clusterissuers", ".items[*].status.conditions", ready))
+	all := []Finding{f}
 	if _, done := s.probe(ProbeCertificate); done && f.Verdict == Pass {
-		return []Finding{f, s.byProbe(ProbeCertificate, "a Certificate becomes Ready", "see the CertificateRequest's events")}
+		all = append(all, s.byProbe(ProbeCertificate, "a Certificate becomes Ready", "see the CertificateRequest's events"))
 	}
-	return []Finding{f}
+	if bits, asked := s.asks("ra2.k8s.020", "signature_hash_bits_min"); asked {
+		all = append(all, s.signatures(int(bits))...)
+	}
+	return all
 }

@@ -6,6 +6,7 @@ package conform
 type NodeFacts struct {
 	KernelLine string            `json:"kernelLine,omitempty"` // /proc/cmdline
 	Kernel     string            `json:"kernel,omitempty"`     // uname -r
+	Build      string            `json:"build,omitempty"`      // uname -v: "#1 SMP PREEMPT_RT Debian 6.12.48-1 (2025-09-20)"
 	OSRelease  map[string]string `json:"osRelease,omitempty"`  // /etc/os-release: "ID", "ID_LIKE", "VERSION_ID"
 	Packages   *Packages         `json:"packages,omitempty"`
 	Image      string            `json:"image,omitempty"`  // digest of the image that it runs from
@@ -81,6 +82,7 @@ type NIC struct {
 	TotalVFs *int   `json:"totalVFs,omitempty"` // sriov_totalvfs; nil where the file isn't there
 	VFs      *int   `json:"vfs,omitempty"`      // sriov_numvfs
 	ZeroCopy *bool  `json:"zeroCopy,omitempty"` // netdev xdp-features has xsk-zerocopy
+	PTPClock *bool  `json:"ptpClock,omitempty"` // it has a PTP hardware clock
 	Physical bool   `json:"physical"`           // it has a device, and is no virtual function
 }
 

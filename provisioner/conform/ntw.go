@@ -35,6 +35,7 @@ func network() map[string]binding {
 		"ra2.ntw.020": behaviour(advertised, workloadParts(CustomTypes)...),
 		"ra2.ntw.021": behaviour(multipath, workloadParts(CustomTypes)...),
 		"ra2.ntw.022": behaviour(failover),
+		"ra2.ntw.023": setting(ofRealTime(timeSensitive), Nodes),
 	}
 }
 

@@ -167,16 +167,29 @@ func differing(by map[string][]string) string {
 func automated(s Snapshot) []Finding {
 	const want = "nodes that are installed and configured by a machine"
 	return s.each(func(n corev1.Node) Finding {
-		for _, m := range []struct{ who, path, value string }{
-			{"ra2-deploy", labelPath(labelGeneration), n.Labels[labelGeneration]},
-			{"Cluster API", `.metadata.annotations.cluster\.x-k8s\.io/machine`, n.Annotations["cluster.x-k8s.io/machine"]},
-			{"OpenShift's machine configuration", `.metadata.annotations.machineconfiguration\.openshift\.io/currentConfig`, n.Annotations["machineconfiguration.openshift.io/currentConfig"]},
-			{"Gardener", labelPath("worker.gardener.cloud/pool"), n.Labels["worker.gardener.cloud/pool"]},
-		} {
-			if m.value != "" {
-				return ok(ofNode(n), want, "by "+m.who, s.saw(Nodes, ofNode(n), m.path, m.value))
-			}
+		if m := markOf(n); m.value != "" {
+			return ok(ofNode(n), want, "by "+m.who, s.saw(Nodes, ofNode(n), m.path, m.value))
 		}
 		return Finding{Verdict: Unknown, Subject: ofNode(n), Want: want, Missing: []string{"nothing on the node says what installed it (" + labelGeneration + ", a machine of Cluster API, …)"}}
 	})
+}
+
+// mark is what an installer leaves on its nodes.
+type mark struct{ who, path, value string }
+
+// markOf returns the mark of who installed a node; it is empty where nobody
+// known did.
+func markOf(n corev1.Node) mark {
+	marks := []mark{
+		{"ra2-deploy", labelPath(labelGeneration), n.Labels[labelGeneration]},
+		{"Cluster API", `.metadata.annotations.cluster\.x-k8s\.io/machine`, n.Annotations["cluster.x-k8s.io/machine"]},
+		{"OpenShift's machine configuration", `.metadata.annotations.machineconfiguration\.openshift\.io/currentConfig`, n.Annotations["machineconfiguration.openshift.io/currentConfig"]},
+		{"Gardener", labelPath("worker.gardener.cloud/pool"), n.Labels["worker.gardener.cloud/pool"]},
+	}
+	for _, m := range marks {
+		if m.value != "" {
+			return m
+		}
+	}
+	return mark{}
 }

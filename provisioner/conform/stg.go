@@ -21,6 +21,9 @@ func storage() map[string]binding {
 		"ra2.stg.005": behaviour(volumeTypes, Pods, StorageClasses, Volumes),
 		"ra2.stg.006": setting(csi, CSIDrivers, CSINodes, Nodes),
 		"ra2.stg.007": setting(storageClasses, StorageClasses),
+		"ra2.stg.008": permits("persistent volumes that are replicated by their storage"),
+		"ra2.stg.009": permits("persistent volumes that are encrypted by their storage"),
+		"ra2.stg.010": setting(supportedClasses, StorageClasses, VolumeClaims),
 		"ra2.pkg.001": setting(noTiller, workloadParts(Pods)...),
 		"ra2.pkg.002": setting(byHelm, workloadParts()...),
 	}
@@ -97,33 +100,42 @@ func volumeTypes(s Snapshot) []Finding {
 	if _, done := s.probe(ProbeVolumes); done {
 		return []Finding{s.byProbe(ProbeVolumes, "one pod mounts all four types of volume and reads what it should", do)}
 	}
+	var all []Finding
+	for _, kind := range []string{"emptyDir", "configMap", "secret", "persistentVolumeClaim"} {
+		all = append(all, s.mounts(kind, do))
+	}
+	return all
+}
+
+// mounts judges that volumes of a type work, by a pod that is Ready with one.
+func (s Snapshot) mounts(kind, do string) Finding {
 	uses := map[string]func(corev1.Volume) bool{
 		"emptyDir":              func(v corev1.Volume) bool { return v.EmptyDir != nil },
 		"configMap":             func(v corev1.Volume) bool { return v.ConfigMap != nil },
 		"secret":                func(v corev1.Volume) bool { return v.Secret != nil },
 		"persistentVolumeClaim": func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil },
 	}
-	var all []Finding
-	for _, kind := range []string{"emptyDir", "configMap", "secret", "persistentVolumeClaim"} {
-		i := slices.IndexFunc(s.Pods, func(p corev1.Pod) bool { return podReady(p) && slices.ContainsFunc(p.Spec.Volumes, uses[kind]) })
-		want := "volumes of type " + kind + " work"
-		switch {
-		case i >= 0:
-			all = append(all, ok("", want, ofPod(s.Pods[i])+" is Ready with one", s.saw(Pods, ofPod(s.Pods[i]), ".spec.volumes", kind)))
-		case kind == "persistentVolumeClaim" && len(s.StorageClasses)+len(s.Volumes) == 0:
-			all = append(all, bad("", want, "no claim can be bound: there is no StorageClass and no PersistentVolume", do, s.saw(StorageClasses, "storageclasses,persistentvolumes", ".items[*].metadata.name", "none")))
-		default:
-			f := s.missing("", want, ProbeOf(ProbeVolumes))
-			f.Got = "no pod that is Ready has such a volume"
-			all = append(all, f)
-		}
+	i := slices.IndexFunc(s.Pods, func(p corev1.Pod) bool { return podReady(p) && slices.ContainsFunc(p.Spec.Volumes, uses[kind]) })
+	want := "volumes of type " + kind + " work"
+	switch {
+	case i >= 0:
+		return ok("", want, ofPod(s.Pods[i])+" is Ready with one", s.saw(Pods, ofPod(s.Pods[i]), ".spec.volumes", kind))
+	case kind == "persistentVolumeClaim" && len(s.StorageClasses)+len(s.Volumes) == 0:
+		return bad("", want, "no claim can be bound: there is no StorageClass and no PersistentVolume", do, s.saw(StorageClasses, "storageclasses,persistentvolumes", ".items[*].metadata.name", "none"))
 	}
-	return all
+	f := s.missing("", want, ProbeOf(ProbeVolumes))
+	f.Got = "no pod that is Ready has such a volume"
+	return f
 }
 
 // csi is ra2.stg.006, a may: where CSI is used, its driver is on every worker.
-// The gates that the row names are gone, the last with 1.27.
+// The gates that the row names are gone, the last with 1.27. Later releases forbid
+// the plugins that were in Kubernetes' own tree.
 func csi(s Snapshot) []Finding {
+	removed := s.removedPlugins()
+	if len(s.CSIDrivers) == 0 && removed != nil {
+		return removed
+	}
 	if len(s.CSIDrivers) == 0 {
 		return []Finding{notApplicable("no CSI driver is registered, and the row only permits one", s.saw(CSIDrivers, "csidrivers", ".items[*].metadata.name", "none"))}
 	}
@@ -133,7 +145,7 @@ func csi(s Snapshot) []Finding {
 			on[d.Name] = append(on[d.Name], n.Name)
 		}
 	}
-	var all []Finding
+	all := removed
 	for _, d := range s.CSIDrivers {
 		lacks := where(s.Nodes, func(n corev1.Node) bool { return isWorker(n) && !slices.Contains(on[d.Name], n.Name) })
 		var names []string

@@ -47,6 +47,7 @@ func Conformant() conform.Snapshot {
 	served(&s)
 	deployed(&s)
 	objects(&s)
+	later(&s)
 	probed(&s)
 	tell(&s)
 	return s

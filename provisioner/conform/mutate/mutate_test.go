@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
 
-// ours are the rows that are judged without naming a workload.
-func ours(t *testing.T) []conform.Row {
+// ours are the rows of a release that are judged without naming a workload.
+func ours(t *testing.T, release ra2.Release) []conform.Row {
 	t.Helper()
-	rows, err := conform.Rows()
+	rows, err := conform.RowsOf(release)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,11 @@ func ours(t *testing.T) []conform.Row {
 // that applies to it.
 func TestConformant(t *testing.T) {
 	absent := []string{"ra2.ch.005", "ra2.ch.011", "ra2.os.003"} // virtual machines, Windows
-	for _, r := range ours(t) {
+	var rows []conform.Row
+	for _, release := range ra2.Releases() {
+		rows = append(rows, ours(t, release)...)
+	}
+	for _, r := range rows {
 		got := conform.Judge([]conform.Row{r}, Conformant())[0]
 		if want := map[bool]conform.Verdict{true: conform.NotApplicable, false: conform.Pass}[slices.Contains(absent, r.ID)]; r.How != conform.Statement && got.Verdict != want {
 			t.Errorf("%s %s: %+v", r.ID, got.Verdict, got.Findings)
@@ -38,21 +43,42 @@ func TestConformant(t *testing.T) {
 	}
 }
 
-// TestScore breaks each row and prints how many checks see it. `task mutation` does
-// the same beside a real API server.
+// TestScore breaks each row of each release and prints how many checks see it. `task
+// mutation` does the same beside a real API server.
 func TestScore(t *testing.T) {
-	rows := ours(t)
-	outcomes, err := Run(rows, All())
-	if err != nil {
-		t.Fatal(err)
+	for _, release := range ra2.Releases() {
+		rows := ours(t, release)
+		outcomes, err := Run(rows, Of(release))
+		if err != nil {
+			t.Fatal(err)
+		}
+		score := Sum(rows, outcomes)
+		t.Logf("%s: %d mutations; %s", release, len(outcomes), score)
+		for _, id := range slices.Sorted(maps.Keys(score.Unbreakable)) {
+			t.Logf("can't fail: %s: %s", id, score.Unbreakable[id])
+		}
+		if len(score.Survived) > 0 || len(score.Untried) > 0 {
+			t.Errorf("a check that can't fail proves nothing:\n%s", score)
+		}
 	}
-	score := Sum(rows, outcomes)
-	t.Logf("%d mutations; %s", len(outcomes), score)
-	for _, id := range slices.Sorted(maps.Keys(score.Unbreakable)) {
-		t.Logf("can't fail: %s: %s", id, score.Unbreakable[id])
-	}
-	if len(score.Survived) > 0 || len(score.Untried) > 0 {
-		t.Errorf("a check that can't fail proves nothing:\n%s", score)
+}
+
+// TestLaterOnly wants what only a later release forbids to pass by the one before:
+// the check takes it from the catalogue, and not from itself.
+func TestLaterOnly(t *testing.T) {
+	for i, release := range ra2.Releases()[1:] {
+		older := ours(t, ra2.Releases()[i])
+		for _, m := range Of(release)[len(Of(ra2.Releases()[i])):] {
+			at := slices.IndexFunc(older, func(r conform.Row) bool { return r.ID == m.Row })
+			if at < 0 {
+				continue // the row itself came with the release
+			}
+			s := Conformant()
+			m.Break(&s)
+			if got := conform.Judge(older[at:at+1], s)[0]; got.Verdict != conform.Pass {
+				t.Errorf("%s: %s fails before %s, too: %+v", m.Row, m.Name, release, got.Findings)
+			}
+		}
 	}
 }
 
@@ -60,7 +86,13 @@ func TestScore(t *testing.T) {
 // unknown, or be judged as before because it doesn't need the part; it may
 // never be judged otherwise, since an absent part is no empty one.
 func TestMissingIsUnknown(t *testing.T) {
-	rows := ours(t)
+	for _, release := range ra2.Releases() {
+		missingIsUnknown(t, ours(t, release))
+	}
+}
+
+func missingIsUnknown(t *testing.T, rows []conform.Row) {
+	t.Helper()
 	whole := conform.Judge(rows, Conformant())
 	for part := range Conformant().Told {
 		s := Conformant()
@@ -87,7 +119,7 @@ func says(r conform.Result, word string) bool {
 
 // TestNothingIsUnknown judges a snapshot of nothing at all.
 func TestNothingIsUnknown(t *testing.T) {
-	for _, r := range conform.Judge(ours(t), conform.Snapshot{Ended: time.Now()}) {
+	for _, r := range conform.Judge(ours(t, ra2.Head), conform.Snapshot{Ended: time.Now()}) {
 		if r.How != conform.Statement && r.ID != "ra2.ntw.011" && r.Verdict != conform.Unknown {
 			t.Errorf("%s: %s: %+v", r.ID, r.Verdict, r.Findings)
 		}

@@ -208,6 +208,7 @@ func (s Said) nics() []conform.NIC {
 			n.Mbps = int(mbps)
 		}
 		n.TotalVFs, n.VFs = s.count(dir, "device/sriov_totalvfs"), s.count(dir, "device/sriov_numvfs")
+		n.PTPClock = new(len(s.named(dir+"/device/ptp", "ptp*")) > 0)
 		all = append(all, n)
 	}
 	return all

@@ -59,7 +59,7 @@ func kept() []string {
 func Ask() []string {
 	all := map[string][]string{
 		"-file": {
-			"/proc/cmdline", "/proc/sys/kernel/osrelease", "/proc/meminfo", "/proc/cpuinfo", "/proc/1/mounts", "/proc/1/mountinfo", "/etc/os-release",
+			"/proc/cmdline", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/version", "/proc/meminfo", "/proc/cpuinfo", "/proc/1/mounts", "/proc/1/mountinfo", "/etc/os-release",
 			"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding", "/proc/sys/net/ipv6/conf/all/disable_ipv6",
 			cpus + "/smt/active", cpus + "/smt/control", cpus + "/isolated", "/sys/devices/system/node/has_cpu",
 			cpus + "/cpu[0-9]*/topology/physical_package_id", cpus + "/cpu[0-9]*/topology/die_id", cpus + "/cpu[0-9]*/topology/core_id", cpus + "/cpu[0-9]*/topology/thread_siblings_list",
@@ -70,7 +70,7 @@ func Ask() []string {
 		},
 		"-digest": {"/etc/containerd/config.toml", "/etc/crio/crio.conf", "/etc/chrony/chrony.conf", "/etc/chrony.conf", "/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/usr/lib/sysctl.d/*.conf", "/etc/modules-load.d/*.conf"},
 		"-link":   {"/sys/dev/block/*", links + "/*/device/driver", links + "/*/device/subsystem"},
-		"-name":   append(kept(), "/sys/fs/cgroup/cgroup.controllers", links+"/*/device", links+"/*/device/physfn", "/sys/block/*/slaves/*", "/opt/cni/bin/*", "/usr/lib/cni/*", plugins+"/*.sock"),
+		"-name":   append(kept(), "/sys/fs/cgroup/cgroup.controllers", links+"/*/device", links+"/*/device/physfn", links+"/*/device/ptp/ptp*", "/sys/block/*/slaves/*", "/opt/cni/bin/*", "/usr/lib/cni/*", plugins+"/*.sock"),
 		"-run":    {debs, rpms, machine, tracking, sources, runc, crun, container},
 	}
 	var args []string
@@ -98,7 +98,7 @@ func Read(data []byte) (Said, error) {
 // Facts returns what a document says of the node.
 func (s Said) Facts() conform.NodeFacts {
 	return conform.NodeFacts{
-		KernelLine: s.text("/proc/cmdline"), Kernel: s.text("/proc/sys/kernel/osrelease"), OSRelease: s.release(), Packages: s.packages(),
+		KernelLine: s.text("/proc/cmdline"), Kernel: s.text("/proc/sys/kernel/osrelease"), Build: s.text("/proc/sys/kernel/version"), OSRelease: s.release(), Packages: s.packages(),
 		Verity: s.verity(), Mounts: s.mounts(), CgroupV2: s.unified(), Sysctls: s.sysctls(), Virtual: s.virtual(), CPU: s.cpu(),
 		MemoryKiB: s.memory(), HugePages: s.hugePages(), Disks: s.disks(), NICs: s.nics(), Slots: s.slots(), Runtime: s.runtime(), Time: s.clock(),
 		CNI: s.cni(), Plugins: s.named(plugins, "*.sock"), Files: s.Digests,

@@ -32,7 +32,7 @@ func server() Said {
 		"/sys/dev/block/252:0": "../../devices/virtual/block/dm-0", "/sys/dev/block/8:2": "../../devices/pci0000:00/ata1/block/sda/sda2", "/sys/dev/block/8:3": "../../devices/pci0000:00/ata1/block/sda/sda3",
 		"/sys/dev/block/259:1":              "../../devices/pci0000:00/nvme/nvme0/block/nvme0n1/nvme0n1p1",
 		"/sys/class/net/eth0/device/driver": "../../../bus/pci/drivers/ice", "/sys/class/net/usb0/device/subsystem": "../../../bus/usb",
-	}, "/", "/var/lib/etcd", "/var/lib/kubelet", "/sys/block/dm-0/slaves/sda2", "/sys/class/net/eth0/device", "/sys/class/net/eth1/device", "/sys/class/net/eth1/device/physfn", "/sys/class/net/usb0/device", "/sys/fs/cgroup/cgroup.controllers")
+	}, "/", "/var/lib/etcd", "/var/lib/kubelet", "/sys/block/dm-0/slaves/sda2", "/sys/class/net/eth0/device", "/sys/class/net/eth0/device/ptp/ptp0", "/sys/class/net/eth1/device", "/sys/class/net/eth1/device/physfn", "/sys/class/net/usb0/device", "/sys/fs/cgroup/cgroup.controllers")
 	for cpu, at := range map[string][2]string{"0": {"0", "0"}, "1": {"0", "1"}, "2": {"1", "0"}, "3": {"1", "1"}, "4": {"0", "0"}, "5": {"0", "1"}, "6": {"1", "0"}, "7": {"1", "1"}} {
 		dir := "/sys/devices/system/cpu/cpu" + cpu + "/topology/"
 		s.Files[dir+"physical_package_id"], s.Files[dir+"core_id"], s.Files[dir+"die_id"] = at[0]+"\n", at[1]+"\n", "0\n"
@@ -57,7 +57,7 @@ func TestHardware(t *testing.T) {
 		{Name: "sda", Bytes: 2048 << 9, Rotational: new(true), Holds: []string{"/", "/var/lib/kubelet"}}, {Name: "vdb", Bytes: 2048 << 9},
 	})
 	same(t, "cards", f.NICs, []conform.NIC{
-		{Name: "eth0", Driver: "ice", Mbps: 25000, TotalVFs: new(64), VFs: new(8), Physical: true}, {Name: "eth1"}, {Name: "usb0"},
+		{Name: "eth0", Driver: "ice", Mbps: 25000, TotalVFs: new(64), VFs: new(8), PTPClock: new(true), Physical: true}, {Name: "eth1", PTPClock: new(false)}, {Name: "usb0", PTPClock: new(false)},
 	})
 	same(t, "verity", f.Verity, new(true))
 	same(t, "mounts", f.Mounts[1].Target, "/var/with blank")
