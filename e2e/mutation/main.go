@@ -121,7 +121,9 @@ func skipped(out string) string {
 // failures returns the lines of a test that name its source, and its last.
 func failures(out string) string {
 	lines := slices.Collect(strings.Lines(out))
-	keep := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.Contains(line, "_test.go:") && !strings.Contains(line, "--- FAIL") })
+	keep := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return !strings.Contains(line, "_test.go:") && !strings.Contains(line, "--- FAIL")
+	})
 	return strings.Join(append(keep, lines[max(0, len(lines)-3):]...), "")
 }
 
