@@ -154,7 +154,13 @@ func (b *bench) kube() kube {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := readKubeconfig(b.T, text)
+	return kube{b.kubeOf(string(text))}
+}
+
+// kubeOf is a client of the cluster that a kubeconfig leads to.
+func (b *bench) kubeOf(kubeconfig string) *http.Client {
+	b.Helper()
+	c := readKubeconfig(b.T, []byte(kubeconfig))
 	pair, err := tls.X509KeyPair(c.cert, c.key)
 	if err != nil {
 		b.Fatal(err)
@@ -163,7 +169,7 @@ func (b *bench) kube() kube {
 	if !pool.AppendCertsFromPEM(c.ca) {
 		b.Fatal("the kubeconfig has no CA")
 	}
-	return kube{client(b.lab, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}})}
+	return client(b.lab, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}})
 }
 
 type kubeconfig struct{ ca, cert, key []byte }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -88,4 +89,31 @@ func plainGolden(t *testing.T) map[string]reviewed {
 		all[id] = reviewed{conform.Verdict(words[1]), conform.Verdict(words[2]), strings.Join(words[3:], " ")}
 	}
 	return all
+}
+
+// TestPlainDocs wants the page for users to name just the rows that fail, or are
+// unknown, on the plain cluster.
+func TestPlainDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/conformance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## What a plain kubeadm cluster gives")
+	section, _, _ = strings.Cut(section, "\n## ")
+	section, _, ended := strings.Cut(section, "With `--read-only`")
+	table, open, parted := strings.Cut(section, "Unknown stay")
+	if !ended || !parted {
+		t.Fatal("the section is not as it was")
+	}
+	for verdict, text := range map[conform.Verdict]string{conform.Fail: table, conform.Unknown: open} {
+		said := map[string]bool{}
+		for _, id := range regexp.MustCompile(`ra2\.\w+\.\d+\w?`).FindAllString(text, -1) {
+			said[id] = true
+		}
+		for id, g := range plainGolden(t) {
+			if is := g.probed == verdict; is != said[id] {
+				t.Errorf("%s is %s, and the page names it among those that are %s: %v", id, g.probed, verdict, said[id])
+			}
+		}
+	}
 }
