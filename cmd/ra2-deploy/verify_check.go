@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 )
 
@@ -47,7 +48,7 @@ func checkReport(cmd *cobra.Command, file string, key *bundle.Verifier) error {
 	c, err := report.ReadConformance(s.content)
 	switch {
 	case err == nil:
-		fmt.Fprintf(cmd.OutOrStdout(), "%s of %s: its content has its digest, %s; %s\n", file, c.Cluster, c.Digest, signedBy(s.signer, key != nil))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s of %s: its content has its digest, %s; %s\n", file, conform.Trim(c.Cluster), c.Digest, signedBy(s.signer, key != nil))
 	case !errors.Is(err, report.ErrNoReport):
 		return altered{file, err}
 	case key == nil:

@@ -43,7 +43,7 @@ func fiveAttachments(s Snapshot) []Finding {
 		return []Finding{bad("", want, "nothing here attaches a second network: no multiplexer, and no type NetworkAttachmentDefinition", deployMultus,
 			s.saw(CustomTypes, "customresourcedefinitions", ".items[*].metadata.name", fmt.Sprintf("%d definitions, none of networks", len(s.CustomTypes))))}
 	}
-	return []Finding{s.byProbe(ProbeAttachments, want, "see the pod's events")}
+	return []Finding{s.byProbe(ProbeAttachments, want, "see the log of the multiplexer on the pod's node, and the attachments that it names")}
 }
 
 // requested is ra2.ntw.004: where pods can have further networks, the type
@@ -65,7 +65,7 @@ func multiplexer(s Snapshot) []Finding {
 	}
 	var all []Finding
 	for _, d := range found {
-		all = append(all, either(d.ready, d.object, "all of its pods ready", fmt.Sprintf("%s, ready: %v", d.product, d.ready), "see its pods", s.saying([]deployed{d})...))
+		all = append(all, either(d.ready, d.object, "all of its pods ready", fmt.Sprintf("%s, ready: %v", d.product, d.ready), "see why they aren't: "+Kubectl(d.object, "")+" -o wide, and kubectl describe its pods", s.saying([]deployed{d})...))
 	}
 	return all
 }
@@ -85,7 +85,7 @@ func throughCNI(s Snapshot) []Finding {
 		}
 		first := told.CNI.Configs[0]
 		good := slices.ContainsFunc(first.Types, func(t string) bool { return strings.HasPrefix(t, "multus") || t == "danm" })
-		return either(good, ofNode(n), want, first.File+": "+few(first.Types), "see why the multiplexer didn't write its configuration", s.heard(n.Name, "ls /etc/cni/net.d", first.File))
+		return either(good, ofNode(n), want, first.File+": "+few(first.Types), "see why the multiplexer didn't write its configuration: the log of its pod on this node, and which file comes first in /etc/cni/net.d", s.heard(n.Name, "ls /etc/cni/net.d", first.File))
 	})
 }
 
@@ -158,7 +158,7 @@ func addressManagement(s Snapshot) []Finding {
 		return all
 	}
 	if _, done := s.probe(ProbeIPAM); done {
-		return []Finding{s.byProbe(ProbeIPAM, want, "see the pools of whereabouts")}
+		return []Finding{s.byProbe(ProbeIPAM, want, "see the pools of whereabouts: kubectl get ippools.whereabouts.cni.cncf.io -A -o yaml")}
 	}
 	_, pools := s.customType(whereaboutsPools)
 	found := s.find(roleIPAM)

@@ -107,7 +107,7 @@ func gatewayAPI(s Snapshot) []Finding {
 		}
 	}
 	return []Finding{either(slices.Contains(c.Versions, "v1") && len(accepted) > 0, "", "gateway.networking.k8s.io/v1 and a GatewayClass that is accepted",
-		fmt.Sprintf("%s; accepted: %s", few(c.Versions), orNone(few(accepted))), "see the controller of the class", s.saw(CustomOf(gatewayClasses), "gatewayclasses", ".items[*].status.conditions", orNone(few(accepted))))}
+		fmt.Sprintf("%s; accepted: %s", few(c.Versions), orNone(few(accepted))), "see what the class's controller says: kubectl describe gatewayclasses", s.saw(CustomOf(gatewayClasses), "gatewayclasses", ".items[*].status.conditions", orNone(few(accepted))))}
 }
 
 // announcing returns what is configured to announce addresses: to routers by

@@ -176,7 +176,7 @@ func functions(s Snapshot, n corev1.Node) Finding {
 			vfs += i.Number("numVfs")
 		}
 		status := o.Text("status", "syncStatus")
-		return either(vfs > 0 && status == "Succeeded", ofNode(n), want, fmt.Sprintf("%d, sync status %s", vfs, status), "see the state's lastSyncError",
+		return either(vfs > 0 && status == "Succeeded", ofNode(n), want, fmt.Sprintf("%d, sync status %s", vfs, status), "see .status.lastSyncError, in the same object",
 			s.saw(CustomOf(sriovNodeStates), "sriovnetworknodestate/"+o.Text("metadata", "namespace")+"/"+n.Name, ".status.interfaces[*].numVfs", vfs))
 	}
 	told, lack := s.toldBy(n, want)

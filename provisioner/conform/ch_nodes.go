@@ -121,7 +121,7 @@ func immutable(s Snapshot) []Finding {
 		root := told.Mounts[i]
 		fixed := slices.Contains(root.Options, "ro") || slices.Contains([]string{"squashfs", "erofs"}, root.Type) || forgets(root, told.Mounts)
 		image := n.Labels[labelImage]
-		got := fmt.Sprintf("/ is %s (%s), image %s", root.Type, few(root.Options), orNone(image+told.Image))
+		got := fmt.Sprintf("/ is %s (%s), image %s", root.Type, few(root.Options), orNone(few(slices.DeleteFunc([]string{image, told.Image}, func(t string) bool { return t == "" }))))
 		return either(fixed && image+told.Image != "", ofNode(n), want, got, "install the node from an image (ra2-deploy does), and change nodes by replacing them",
 			s.heard(n.Name, "findmnt /", root), s.saw(Nodes, ofNode(n), labelPath(labelImage), image))
 	})

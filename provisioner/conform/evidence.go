@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -24,23 +26,40 @@ func (s Snapshot) heard(node, command string, value any) Evidence {
 	return Evidence{Command: "on " + node + ": " + command, Object: "node/" + node, Value: Trim(Text(value)), Time: s.Told[FactsOf(node)]}
 }
 
-// Kubectl returns the command that shows a field again.
+// Kubectl returns the command that shows a field again; of a raw request by jq, whose
+// paths are those of jsonpath but for lists.
 func Kubectl(object, path string) string {
 	if raw, ok := strings.CutPrefix(object, "GET "); ok {
-		return "kubectl get --raw '" + raw + "'"
+		show := ""
+		if path != "" {
+			show = " | jq " + shell(strings.ReplaceAll(path, "[*]", "[]"))
+		}
+		return "kubectl get --raw '" + strings.ReplaceAll(raw, "'", `'\''`) + "'" + show
 	}
 	out := ""
 	if path != "" {
-		out = " -o jsonpath='{" + path + "}'"
+		out = " -o jsonpath='{" + strings.ReplaceAll(path, "'", `'\''`) + "}'"
 	}
 	switch parts := strings.Split(object, "/"); len(parts) {
 	case 1:
-		return "kubectl get " + object + " -A" + out
+		return "kubectl get " + shell(object) + " -A" + out
 	case 2:
-		return "kubectl get " + object + out
+		return "kubectl get " + shell(object) + out
 	default:
-		return "kubectl get -n " + parts[1] + " " + parts[0] + "/" + parts[2] + out
+		return "kubectl get -n " + shell(parts[1]) + " " + shell(parts[0]+"/"+parts[2]) + out
 	}
+}
+
+// unquoted matches words that a shell takes as they are.
+var unquoted = regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`)
+
+// shell returns a word as a shell has to be given it: the names in a snapshot that
+// somebody handed on need not be those that an API server lets in.
+func shell(word string) string {
+	if unquoted.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // labelPath returns the jsonpath of a label.
@@ -66,34 +85,74 @@ func Text(value any) string {
 }
 
 // Trim returns a value as evidence may hold it: on one line, no longer than a
-// few hundred bytes, and without what looks like a secret.
-func Trim(value string) string {
-	value = strings.Join(strings.Fields(strings.ToValidUTF8(Redact(value), "?")), " ")
-	if len(value) <= maxValue {
+// few hundred bytes, without what looks like a secret and without what a terminal
+// obeys.
+func Trim(value string) string { return trim(value, maxValue) }
+
+// maxWords is how much of what a finding says is kept, in bytes: some rows name
+// all that they found.
+const maxWords = 2000
+
+func trim(value string, most int) string {
+	all := len(value)
+	value = strings.Join(strings.FieldsFunc(printable(Redact(cut(value, maxRead))), unicode.IsSpace), " ")
+	switch {
+	case all > maxRead:
+	case len(value) <= most:
 		return value
+	default:
+		all = len(value)
 	}
-	cut := maxValue
-	for !utf8.RuneStart(value[cut]) {
-		cut--
-	}
-	return value[:cut] + fmt.Sprintf("… (%d bytes in all)", len(value))
+	return cut(value, most) + fmt.Sprintf("… (%d bytes in all)", all)
 }
 
-var (
-	pem      = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`)
-	assigned = regexp.MustCompile(`(?i)((?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|credential|client[-_]?key[-_]?data)s?["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"'}\]\[]+)`)
-	bearer   = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
-	inURL    = regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+@`)
-	jwt      = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
-	joinWord = regexp.MustCompile(`\b[a-z0-9]{6}\.[a-z0-9]{16}\b`) // kubeadm's bootstrap tokens
-)
+// maxRead is how much of a text is looked at, in bytes: a cluster may hold more
+// than anybody reads.
+const maxRead = 64 << 10
 
-// Redact takes out of a text what looks like a secret.
-func Redact(value string) string {
-	value = pem.ReplaceAllString(value, "[redacted]")
-	value = bearer.ReplaceAllString(value, "$1 [redacted]")
-	value = assigned.ReplaceAllString(value, "$1[redacted]")
-	value = inURL.ReplaceAllString(value, "$1[redacted]@")
-	value = jwt.ReplaceAllString(value, "[redacted]")
-	return joinWord.ReplaceAllString(value, "[redacted]")
+// cut returns the beginning of a text, in whole letters.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
+
+// printable returns a text without control characters, and without those that
+// change the direction in which others are read (Unicode's bidi controls): a pod's
+// annotation moves no cursor, and hides no word of a report.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError:
+			return '?'
+		case unicode.IsSpace(r):
+			return r
+		case !unicode.IsPrint(r):
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}
+
+// Clean returns a finding as reports may hold it, whatever the cluster told: see Trim.
+func Clean(f Finding) Finding {
+	for _, text := range []*string{&f.Subject, &f.Want, &f.Got, &f.Do} {
+		*text = trim(*text, maxWords)
+	}
+	f.Missing = slices.Clone(f.Missing)
+	for i, m := range f.Missing {
+		f.Missing[i] = trim(m, maxWords)
+	}
+	f.Evidence = slices.Clone(f.Evidence)
+	for i, e := range f.Evidence {
+		for _, text := range []*string{&e.Command, &e.Object, &e.Path, &e.Value, &e.File} {
+			*text = trim(*text, maxWords)
+		}
+		f.Evidence[i] = e
+	}
+	return f
 }

@@ -77,7 +77,7 @@ func (r Row) judge(s Snapshot) Result {
 		Findings: r.findings(s),
 	}
 	for i, f := range out.Findings {
-		out.Findings[i] = s.waive(r.ID, f)
+		out.Findings[i] = s.waive(r.ID, Clean(f))
 	}
 	out.Verdict = worst(out.Findings)
 	return out

@@ -75,6 +75,13 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("%s: %s", object, got)
 		}
 	}
+	for object, want := range map[string]string{
+		"GET /apis": "kubectl get --raw '/apis' | jq '.groups[].name'", "node/$(a'b)": "kubectl get 'node/$(a'\\''b)' -o jsonpath='{.groups[*].name}'",
+	} {
+		if got := Kubectl(object, ".groups[*].name"); got != want {
+			t.Errorf("%s: %s", object, got)
+		}
+	}
 	long := Trim(strings.Repeat("é", maxValue))
 	if len(long) > maxValue+40 || !strings.HasSuffix(long, "… (800 bytes in all)") || strings.ContainsRune(long, '\uFFFD') {
 		t.Errorf("%q", long)
@@ -85,13 +92,15 @@ func TestRedact(t *testing.T) {
 	for _, secret := range []string{
 		"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\nMHcCAQEE",
 		"Authorization: Bearer abcdefgh.1234", "--token=MHcCAQEE", `{"password": "MHcCAQEE x"}`, "https://user:MHcCAQEE@host/",
+		"--password MHcCAQEE", `["--token", "MHcCAQEE"]`, `{\"secretKey\":\"MHcCAQEE\"}`, "aws_secret_access_key = MHcCAQEE", `{"auth":"MHcCAQEE"}`,
 		"eyJhbGciOiJSUzI1NiJ9.MHcCAQEE.xyz", "abcdef.0123456789abcdef", "client-key-data: MHcCAQEE",
 	} {
 		if got := Redact("before " + secret + " after"); strings.Contains(got, "MHcCAQEE") || strings.Contains(got, "0123456789abcdef") || strings.Contains(got, "abcdefgh.1234") || !strings.HasPrefix(got, "before ") {
 			t.Errorf("%q becomes %q", secret, got)
 		}
 	}
-	for _, plain := range []string{"kube-apiserver --authorization-mode=Node,RBAC", "sha256:0123456789abcdef", "v1.37.2"} {
+	for _, plain := range []string{"kube-apiserver --authorization-mode=Node,RBAC", "sha256:0123456789abcdef", "v1.37.2",
+		"--token-auth-file=/etc/x", "secretName: tls", "--service-account-key-file /etc/kubernetes/pki/sa.pub", "--enable-bootstrap-token-auth=true", "password: true"} {
 		if got := Redact(plain); got != plain {
 			t.Errorf("%q becomes %q", plain, got)
 		}

@@ -36,7 +36,7 @@ func unstable(kind string) func(Snapshot) []Finding {
 		if len(theirs) > 0 {
 			got += "; of add-ons, which are not judged: " + few(theirs)
 		}
-		do := "remove it from the API server's --runtime-config"
+		do := "remove it from the API server's --runtime-config or --feature-gates"
 		all := []Finding{either(len(own) == 0, "", want, got, do, s.saw(Served, "GET /apis", ".groups[*].versions[*].groupVersion", got))}
 		return append(all, s.asksFor(kind, do)...)
 	}
@@ -64,7 +64,7 @@ func (s Snapshot) asksFor(kind, do string) []Finding {
 			asked = append(asked, "feature-gates All"+name)
 		}
 		all = append(all, either(len(asked) == 0, ofPod(r.Pod), "no flag that asks for "+kind+" APIs", orNone(few(asked)), do,
-			s.saw(Pods, ofPod(r.Pod), ".spec.containers[0].command", "runtime-config="+orNone(r.flags["runtime-config"]))))
+			s.saw(Pods, ofPod(r.Pod), ".spec.containers[0].command", fmt.Sprintf("runtime-config=%s feature-gates=%s", orNone(r.flags["runtime-config"]), orNone(r.flags["feature-gates"])))))
 	}
 	return all
 }
@@ -92,7 +92,7 @@ func stableAPIs(s Snapshot) []Finding {
 		got = "not served: " + few(missing)
 	}
 	return []Finding{either(len(missing) == 0, "", "every group and version that chapter 6 lists", got, "remove what switches it off in --runtime-config",
-		s.saw(Served, "GET /apis", ".groups[*].preferredVersion.groupVersion", got))}
+		s.saw(Served, "GET /apis", ".groups[*].versions[*].groupVersion", got))}
 }
 
 // certificates is ra2.k8s.020, a should: cert-manager with an issuer that is
@@ -119,7 +119,7 @@ func certificates(s Snapshot) []Finding {
 		s.saw(CustomOf(clusterIssuers), "clusterissuers", ".items[*].status.conditions", ready))
 	all := []Finding{f}
 	if _, done := s.probe(ProbeCertificate); done && f.Verdict == Pass {
-		all = append(all, s.byProbe(ProbeCertificate, "a Certificate becomes Ready", "see the CertificateRequest's events"))
+		all = append(all, s.byProbe(ProbeCertificate, "a Certificate becomes Ready", "see why the issuer refuses: kubectl describe certificaterequests -A"))
 	}
 	if bits, asked := s.asks("ra2.k8s.020", "signature_hash_bits_min"); asked {
 		all = append(all, s.signatures(int(bits))...)

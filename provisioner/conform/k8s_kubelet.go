@@ -120,7 +120,7 @@ func pinning(s Snapshot, n corev1.Node) Finding {
 	}
 	f := either(c.CPUManagerPolicy == "static", ofNode(n), want, orNone(c.CPUManagerPolicy), "rebuild the node with this policy", s.configz(n, "cpuManagerPolicy", c.CPUManagerPolicy))
 	if p, done := s.probe(ProbePinning); done && f.Verdict == Pass && p.Outcome != Pass {
-		return s.byProbe(ProbePinning, "a Guaranteed pod with whole CPUs has them alone", "see the kubelet's cpu_manager_state")
+		return s.byProbe(ProbePinning, "a Guaranteed pod with whole CPUs has them alone", "see /var/lib/kubelet/cpu_manager_state on the node that the probe names")
 	}
 	return f
 }

@@ -19,7 +19,7 @@ func network() map[string]binding {
 		"ra2.ntw.004": setting(requested, CustomTypes),
 		"ra2.ntw.005": setting(multiplexer, workloadParts()...),
 		"ra2.ntw.006": setting(multiplexed(throughCNI), workloadParts(Nodes)...),
-		"ra2.ntw.007": behaviour(multiplexed(always(ProbeTwoPlugins, "one pod with attachments of two plugin types", "see the multiplexer's log")), workloadParts()...),
+		"ra2.ntw.007": behaviour(multiplexed(always(ProbeTwoPlugins, "one pod with attachments of two plugin types", "see the log of the multiplexer on the pod's node")), workloadParts()...),
 		"ra2.ntw.008": setting(ofHighPerformance(sriovPlugin), workloadParts(Nodes)...),
 		"ra2.ntw.009": setting(multiplexed(attachmentConfigs), workloadParts(CustomOf(attachments))...),
 		"ra2.ntw.010": setting(ofHighPerformance(userPlane), Nodes),
@@ -124,7 +124,7 @@ func byCNI(s Snapshot) []Finding {
 		const want = "a CNI plugin that the runtime has loaded"
 		switch broken := strings.Contains(strings.ToLower(ready.Message), "cni") || strings.Contains(ready.Message, "NetworkPluginNotReady"); {
 		case broken:
-			return bad(ofNode(n), want, ready.Message, "see the CNI's pods on this node", seen)
+			return bad(ofNode(n), want, ready.Message, "see the CNI's pods on it: kubectl get pods -A -o wide --field-selector spec.nodeName="+n.Name, seen)
 		case !isReady(n):
 			return Finding{Verdict: Unknown, Subject: ofNode(n), Want: want, Got: ready.Message, Evidence: []Evidence{seen}, Missing: []string{"nodes: the node is not Ready"}}
 		case minor(v) >= 24:

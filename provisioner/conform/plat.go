@@ -203,10 +203,19 @@ func oneTime(s Snapshot) []Finding {
 		if *told.Time.Synced {
 			sources[told.Time.Source] = append(sources[told.Time.Source], n.Name)
 		}
-		return either(*told.Time.Synced, ofNode(n), want, fmt.Sprintf("%s, source %s", orNone(told.Time.Service), orNone(told.Time.Source)), "see the node's time service", s.heard(n.Name, "chronyc tracking", told.Time.Source))
+		return either(*told.Time.Synced, ofNode(n), want, fmt.Sprintf("%s, source %s", orNone(told.Time.Service), orNone(told.Time.Source)), "see the node's time service: chronyc sources, on the node", s.heard(n.Name, "chronyc tracking", told.Time.Source))
 	})
 	if len(sources) > 1 {
-		all = append(all, bad("", "one time source", differing(sources), "give all nodes the same NTP servers"))
+		all = append(all, bad("", "one time source", differing(sources), "give all nodes the same NTP servers", s.sourced(sources)...))
+	}
+	return all
+}
+
+// sourced returns what one node of each time source told.
+func (s Snapshot) sourced(sources map[string][]string) []Evidence {
+	var all []Evidence
+	for _, source := range slices.Sorted(maps.Keys(sources)) {
+		all = append(all, s.heard(sources[source][0], "chronyc tracking", source))
 	}
 	return all
 }

@@ -64,10 +64,10 @@ func cri(s Snapshot) []Finding {
 func ephemeral(s Snapshot) []Finding {
 	all := s.each(func(n corev1.Node) Finding {
 		q := n.Status.Allocatable[corev1.ResourceEphemeralStorage]
-		return either(q.Value() > 0, ofNode(n), "ephemeral storage for pods", q.String(), "see the kubelet's root directory", s.saw(Nodes, ofNode(n), ".status.allocatable.ephemeral-storage", q.String()))
+		return either(q.Value() > 0, ofNode(n), "ephemeral storage for pods", q.String(), "see the file system of the kubelet: df /var/lib/kubelet, on the node", s.saw(Nodes, ofNode(n), ".status.allocatable.ephemeral-storage", q.String()))
 	})
 	if _, done := s.probe(ProbeEphemeral); done {
-		all = append(all, s.byProbe(ProbeEphemeral, "a pod writes to its root and an emptyDir", "see the pod's events"))
+		all = append(all, s.byProbe(ProbeEphemeral, "a pod writes to its root and an emptyDir", "see what the probe saw, and the kubelet's eviction thresholds"))
 	}
 	return all
 }
@@ -86,9 +86,9 @@ func persistent(s Snapshot) []Finding {
 			lost = append(lost, c.Namespace+"/"+c.Name)
 		}
 	}
-	f := either(len(lost) == 0, "", "claims keep their volumes", fmt.Sprintf("%d bound, lost: %s", len(bound), orNone(few(lost))), "see the claim's events", s.saw(VolumeClaims, "persistentvolumeclaims", ".items[*].status.phase", fmt.Sprintf("%d Bound", len(bound))))
+	f := either(len(lost) == 0, "", "claims keep their volumes", fmt.Sprintf("%d bound, lost: %s", len(bound), orNone(few(lost))), "see what became of their volumes: kubectl describe persistentvolumeclaims -A", s.saw(VolumeClaims, "persistentvolumeclaims", ".items[*].status.phase", fmt.Sprintf("%d Bound", len(bound))))
 	if _, done := s.probe(ProbePersistent); done {
-		return []Finding{f, s.byProbe(ProbePersistent, "data outlives its pod", "see the storage driver")}
+		return []Finding{f, s.byProbe(ProbePersistent, "data outlives its pod", "see the log of the storage driver's pods")}
 	}
 	return []Finding{f}
 }
@@ -152,7 +152,7 @@ func csi(s Snapshot) []Finding {
 		for _, n := range lacks {
 			names = append(names, n.Name)
 		}
-		all = append(all, either(len(names) == 0, "csidriver/"+d.Name, "the driver on every worker", "not on: "+orNone(few(names)), "see the driver's pods on those nodes",
+		all = append(all, either(len(names) == 0, "csidriver/"+d.Name, "the driver on every worker", "not on: "+orNone(few(names)), "see the driver's pods on those nodes: kubectl get pods -A -o wide",
 			s.saw(CSINodes, "csinodes", ".items[*].spec.drivers[*].name", on[d.Name])))
 	}
 	return all

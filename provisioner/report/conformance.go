@@ -52,12 +52,12 @@ func NewConformance(version string, s conform.Snapshot, rows []conform.Result, r
 		return Conformance{}, err
 	}
 	c := Conformance{
-		Version: version, Cluster: s.Cluster, Kubernetes: s.Server.GitVersion, Began: s.Began, Ended: s.Ended, Requests: requests,
+		Version: version, Cluster: conform.Trim(s.Cluster), Kubernetes: conform.Trim(s.Server.GitVersion), Began: s.Began, Ended: s.Ended, Requests: requests,
 		Catalogue: Catalogue{catalogue.Source.Document, catalogue.Source.Release, catalogue.Source.Commit, len(catalogue.Rows)},
 		Missing:   map[string]string{}, Summary: conformities(rows), Rows: append([]conform.Result{}, rows...),
 	}
 	for part, why := range s.Missing {
-		c.Missing[string(part)] = why
+		c.Missing[conform.Trim(string(part))] = conform.Trim(why)
 	}
 	c.Digest, err = c.digest()
 	return c, err

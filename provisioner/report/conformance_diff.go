@@ -92,13 +92,14 @@ func fresh(before, now conform.Result) []conform.Evidence {
 func DiffText(d ConformanceDiff) string {
 	var b strings.Builder
 	for _, n := range d.Notes {
-		fmt.Fprintf(&b, "note     %s\n", n)
+		fmt.Fprintf(&b, "note     %s\n", conform.Trim(n))
 	}
 	changed, seen := 0, 0
 	for _, c := range d.Changes {
+		c = plain(c)
 		if c.Was == c.Is {
 			seen++
-			fmt.Fprintf(&b, "%-8s %-12s %s: %s\n", c.Is, c.ID, c.Title, sees(c))
+			fmt.Fprintf(&b, "%-8s %-12s %s: %s\n", c.Is, c.ID, c.Title, conform.Trim(sees(c)))
 			continue
 		}
 		changed++
@@ -109,10 +110,16 @@ func DiffText(d ConformanceDiff) string {
 		if is == "" {
 			is = "not judged"
 		}
-		fmt.Fprintf(&b, "%s → %s  %s  %s: %s\n", was, is, c.ID, c.Title, sees(c))
+		fmt.Fprintf(&b, "%s → %s  %s  %s: %s\n", was, is, c.ID, c.Title, conform.Trim(sees(c)))
 	}
 	fmt.Fprintf(&b, "%s with another verdict, %d with other evidence; %d stand against conformance that didn't\n", Count(changed, "row"), seen, d.Worse)
 	return b.String()
+}
+
+// plain returns a change without what a terminal obeys: reports come from others.
+func plain(c RowChange) RowChange {
+	c.ID, c.Title, c.Was, c.Is = conform.Trim(c.ID), conform.Trim(c.Title), conform.Verdict(conform.Trim(string(c.Was))), conform.Verdict(conform.Trim(string(c.Is)))
+	return c
 }
 
 // sees says of a change what the newer report found first, or else its first

@@ -11,10 +11,20 @@ const redacted = "[redacted]"
 
 // secretName matches names whose value is one's own: of fields ("password" of
 // a BGPPeer), of environment variables and of flags.
-var secretName = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|api_?key|private_?key|credential)`)
+var secretName = regexp.MustCompile(`(?i)(passw|passphrase|pwd|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|credential)`)
 
 // reference matches names of fields that only say where a secret is.
 var reference = regexp.MustCompile(`(?i)(ref|name|namespace|file|path)$`)
+
+// secretFlag matches a flag whose value is the next argument: "--password".
+var secretFlag = regexp.MustCompile(`^--?[\w-]*` + secretName.String() + `[\w-]*$`)
+
+func before(list []any, i int) any {
+	if i == 0 {
+		return nil
+	}
+	return list[i-1]
+}
 
 // scrubbed returns an object without what no report needs (who changed which
 // field, what was last applied) and without what looks like a secret. What is
@@ -40,7 +50,11 @@ func scrub(value any) any {
 		return conform.Redact(v)
 	case []any:
 		for i := range v {
+			flag, _ := before(v, i).(string)
 			v[i] = scrub(v[i])
+			if _, plain := v[i].(string); plain && secretFlag.MatchString(flag) && !reference.MatchString(flag) {
+				v[i] = redacted
+			}
 		}
 	case map[string]any:
 		for name, inside := range v {

@@ -157,6 +157,9 @@ func Judge(catalogue ra2.Catalogue, w Workload) ([]conform.Result, error) {
 		if len(findings) == 0 {
 			findings = []conform.Finding{unknown("", "there is no pod, and no template of one, in what was given")}
 		}
+		for i, f := range findings {
+			findings[i] = conform.Clean(f)
+		}
 		all = append(all, conform.Result{
 			ID: entry.ID, Title: entry.Title, Says: entry.Paraphrase, Level: entry.Level, Profile: entry.Profile,
 			Condition: entry.Condition, How: how(r.how, findings), Verdict: worst(findings), Findings: findings,
