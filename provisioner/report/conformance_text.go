@@ -24,7 +24,7 @@ func ConformanceText(c Conformance) string {
 	lines := 0
 	for i, r := range failed {
 		if lines >= maxLines {
-			fmt.Fprintf(&b, "rows that fail and are not shown: %d; --all shows every row\n", len(failed)-i)
+			fmt.Fprintf(&b, "rows that fail and are not shown: %d; --all shows every row\n         %s\n", len(failed)-i, rowIDs(idsOf(failed[i:])))
 			break
 		}
 		text := failedRow(r)
@@ -53,6 +53,14 @@ func AllConformance(c Conformance) string {
 	}
 	b.WriteString(ConformanceVerdict(c))
 	return b.String()
+}
+
+func idsOf(rows []conform.Result) []string {
+	var all []string
+	for _, r := range rows {
+		all = append(all, r.ID)
+	}
+	return all
 }
 
 // head names what was judged, by what, and counts.
