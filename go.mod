@@ -109,6 +109,7 @@ require (
 	k8s.io/kube-proxy v0.0.0 // the type of kube-proxy's configuration
 	k8s.io/kubelet v0.0.0 // the type of the kubelet's configuration
 	k8s.io/kubernetes v1.37.2 // kubeadm's types, defaults and validation: its own opinion before a host is touched
+	k8s.io/utils v0.0.0-20260626114624-be93311217bd // reads and compares lists of processors as the kubelet does
 	pgregory.net/rapid v1.3.0 // properties, in tests
 	sigs.k8s.io/yaml v1.6.0 // YAML of Kubernetes types by their JSON tags
 )
@@ -358,7 +359,6 @@ require (
 	k8s.io/klog/v2 v2.140.0 // indirect
 	k8s.io/kube-openapi v0.0.0-20260721132016-d427ff9ee9ad // indirect
 	k8s.io/system-validators v1.12.1 // indirect
-	k8s.io/utils v0.0.0-20260626114624-be93311217bd // indirect
 	mvdan.cc/sh/moreinterp v0.0.0-20260120230322-19def062a997 // indirect
 	mvdan.cc/sh/v3 v3.13.1 // indirect
 	sigs.k8s.io/controller-runtime v0.25.2 // indirect

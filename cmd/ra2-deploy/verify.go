@@ -129,7 +129,7 @@ func (v verifying) snapshot(cmd *cobra.Command, rows []conform.Row) (s conform.S
 		return s, 0, err
 	}
 	progress := newAsking(cmd.ErrOrStderr())
-	c.Tell = progress.request
+	c.Tell, c.Routers = progress.request, routers(v.routers)
 	s, err = c.Snapshot(cmd.Context())
 	progress.done()
 	if err == nil {

@@ -17,13 +17,15 @@ import (
 // read on the nodes, and probes.
 type creation struct {
 	yes, readOnly bool
-	image         string // empty is that of nodes that ra2-deploy installed
+	image         string   // empty is that of nodes that ra2-deploy installed
+	routers       []string // commands that ask routers outside
 }
 
 func (f *creation) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "create what reads on the nodes and what probes, without asking")
 	cmd.Flags().BoolVar(&f.readOnly, "read-only", false, "never create anything; what only that could tell is unknown")
 	cmd.Flags().StringVar(&f.image, "image", "", "image that holds ra2-read and ra2-probe, where the nodes don't have "+errand.Image)
+	cmd.Flags().StringArrayVar(&f.routers, "router", nil, "shell command that asks a router outside for its route to $ADDRESS of $FAMILY (ipv4, ipv6), so that the announcement of Service addresses is judged; may be repeated")
 }
 
 // The parts of a snapshot for which something has to be created.

@@ -160,24 +160,37 @@ func multipath(s Snapshot) []Finding {
 	return s.announces(ProbeMultipath, "two nodes or more announce one Service address at once", false)
 }
 
-// failover is ra2.ntw.022: the longest outage that was measured.
+// failover is ra2.ntw.022: the longest outages that were measured, when a pod was
+// lost and when a node was. One of them that is too long decides it; both have to be
+// known to pass.
 func failover(s Snapshot) []Finding {
+	const do = "use BFD, and externalTrafficPolicy Local"
 	most := s.threshold("ra2.ntw.022", "failover_seconds_max")
 	want := fmt.Sprintf("less than %.0f s without an answer when a node or a pod is lost", most)
-	f := s.byProbe(ProbeFailover, want, "use BFD, and externalTrafficPolicy Local")
+	f := s.byProbe(ProbeFailover, want, do)
 	p, done := s.probe(ProbeFailover)
 	if none, is := s.unbalanced(want); is && !done {
 		return []Finding{none}
 	}
-	outage, measured := p.Numbers["outageSeconds"]
-	switch {
-	case !done || p.Outcome != Pass:
-	case !measured:
-		f.Verdict, f.Missing = Unknown, []string{"the probe " + ProbeFailover + " measured no outage"}
-	default:
-		f = either(outage < most, "", want, fmt.Sprintf("%.1f s", outage), "use BFD, and externalTrafficPolicy Local", f.Evidence...)
+	if !done || p.Outcome != Pass {
+		return []Finding{f}
 	}
-	return []Finding{f}
+	var got, missing []string
+	good := true
+	for _, lost := range []string{"pod", "node"} {
+		outage, measured := p.Numbers[lost+"OutageSeconds"]
+		if !measured {
+			missing = append(missing, string(ProbeOf(ProbeFailover))+": no "+lost+" was taken away")
+			continue
+		}
+		good = good && outage < most
+		got = append(got, fmt.Sprintf("%.1f s when a %s was lost", outage, lost))
+	}
+	if good && missing != nil {
+		f.Verdict, f.Got, f.Missing = Unknown, strings.Join(got, ", "), missing
+		return []Finding{f}
+	}
+	return []Finding{either(good, "", want, strings.Join(got, ", "), do, f.Evidence...)}
 }
 
 // ingress is ra2.k8s.016: a class is there, and an Ingress of it answers.

@@ -16,7 +16,7 @@ import (
 // what the nodes tell of themselves.
 func ch() map[string]binding {
 	return map[string]binding{
-		"ra2.ch.001": setting(ofHighPerformance(hugePages), Nodes),
+		"ra2.ch.001": setting(hugePages, Nodes),
 		"ra2.ch.002": setting(hardware("ra2.ch.002", onlyHighPerformance(ofPhysical(factsSRIOV)))),
 		"ra2.ch.003": setting(ofHighPerformance(functions), Nodes),
 		"ra2.ch.004": setting(hardware("ra2.ch.004", ofPhysical(factsSMT))),
@@ -124,8 +124,16 @@ func onlyHighPerformance(judge func(Snapshot, corev1.Node) Finding) func(Snapsho
 
 // hugePages is ra2.ch.001: both sizes are offered to the scheduler, in the
 // amount that the inventory asks for. A kernel that knows a size shows its
-// resource even with no page in it.
-func hugePages(s Snapshot, n corev1.Node) Finding {
+// resource even with no page in it. Where a pod used some by way of trial, that counts.
+func hugePages(s Snapshot) []Finding {
+	all := ofHighPerformance(pools)(s)
+	if _, done := s.probe(ProbeHugePages); done && len(s.claimants()) > 0 {
+		all = append(all, s.byProbe(ProbeHugePages, "a pod with huge pages of each size runs", "see the pod's events"))
+	}
+	return all
+}
+
+func pools(s Snapshot, n corev1.Node) Finding {
 	wanted := s.classOf(n.Name).HugePages
 	want, good := "hugepages-2Mi and hugepages-1Gi", true
 	var got []string

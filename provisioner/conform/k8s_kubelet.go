@@ -36,6 +36,19 @@ func numa(s Snapshot, n corev1.Node) Finding {
 		s.configz(n, "topologyManagerPolicy", c.TopologyManagerPolicy), s.configz(n, "cpuManagerPolicy", c.CPUManagerPolicy))
 }
 
+// aligned adds to the policies that a pod that was pinned has processors of one NUMA
+// node, where one was pinned.
+func aligned(s Snapshot) []Finding {
+	all := ofHighPerformance(numa)(s)
+	p, done := s.probe(ProbePinning)
+	nodes, measured := p.Numbers["numaNodes"]
+	if len(s.claimants()) == 0 || !done || p.Outcome != Pass || !measured || nodes == 0 {
+		return all
+	}
+	f := s.byProbe(ProbePinning, "", "")
+	return append(all, either(nodes == 1, "", "a pod with processors of one NUMA node", fmt.Sprintf("of %.0f", nodes), "see kubelet_topology_manager_admission_errors_total: kubectl get --raw /api/v1/nodes/NODE/proxy/metrics", f.Evidence...))
+}
+
 // devicePlugins is ra2.k8s.007: they can't be switched off since 1.26, when the
 // gate became a constant; it is gone since 1.28.
 func devicePlugins(s Snapshot, n corev1.Node) Finding {
@@ -111,16 +124,21 @@ func siblings(cpus []int, of map[string][]int) bool {
 	return true
 }
 
-// pinning is ra2.k8s.009; where a pod was pinned by way of trial, that counts.
-func pinning(s Snapshot, n corev1.Node) Finding {
+// pinning is ra2.k8s.009: the policy on each node, and that a pod was pinned by way
+// of trial. A policy that isn't set decides it alone.
+func pinning(s Snapshot) []Finding {
+	all := ofHighPerformance(staticPolicy)(s)
+	if worst(all) != Pass {
+		return all
+	}
+	return append(all, s.byProbe(ProbePinning, "a Guaranteed pod with whole CPUs has them alone", "see /var/lib/kubelet/cpu_manager_state on the node that the probe names"))
+}
+
+func staticPolicy(s Snapshot, n corev1.Node) Finding {
 	const want = "cpuManagerPolicy static"
 	c, lack := s.configured(n, want)
 	if lack != nil {
 		return *lack
 	}
-	f := either(c.CPUManagerPolicy == "static", ofNode(n), want, orNone(c.CPUManagerPolicy), "rebuild the node with this policy", s.configz(n, "cpuManagerPolicy", c.CPUManagerPolicy))
-	if p, done := s.probe(ProbePinning); done && f.Verdict == Pass && p.Outcome != Pass {
-		return s.byProbe(ProbePinning, "a Guaranteed pod with whole CPUs has them alone", "see /var/lib/kubelet/cpu_manager_state on the node that the probe names")
-	}
-	return f
+	return either(c.CPUManagerPolicy == "static", ofNode(n), want, orNone(c.CPUManagerPolicy), "rebuild the node with this policy", s.configz(n, "cpuManagerPolicy", c.CPUManagerPolicy))
 }

@@ -10,7 +10,7 @@ type Probe struct {
 	Said    []string           `json:"said,omitempty"`    // what was seen, a line each, redacted
 	Repeat  string             `json:"repeat,omitempty"`  // a command that repeats it by hand
 	Time    time.Time          `json:"time"`              // when it ended
-	Numbers map[string]float64 `json:"numbers,omitempty"` // what was measured: "outageSeconds"
+	Numbers map[string]float64 `json:"numbers,omitempty"` // what was measured: "podOutageSeconds"
 }
 
 // The probes. Each is one behaviour; several rows may rest on it.
@@ -20,7 +20,7 @@ const (
 	ProbeLoadBalancer  = "load-balancer"  // a Service of type LoadBalancer gets an address of each family and answers from outside
 	ProbeBalance       = "balance"        // TCP and UDP flows to one address land on two pods or more
 	ProbeScale         = "scale"          // 1, 5, 2 backends behind one address: flows follow, the address stays
-	ProbeFailover      = "failover"       // a pod and a node are lost: longest outage in Numbers["outageSeconds"]
+	ProbeFailover      = "failover"       // a pod and a node are lost: the longest outages in Numbers["podOutageSeconds"] and ["nodeOutageSeconds"]
 	ProbeZone          = "zone"           // scale and failover within one zone, the others cordoned
 	ProbeRoundRobin    = "round-robin"    // consecutive flows go to each backend in turn
 	ProbeHealth        = "health"         // a backend that isn't ready gets no flow
@@ -34,7 +34,7 @@ const (
 	ProbeNodePort      = "node-port"      // a Service of type NodePort answers on every node's addresses
 	ProbeExternalName  = "external-name"  // a Service of type ExternalName resolves to its CNAME in a pod
 	ProbeCertificate   = "certificate"    // a Certificate becomes Ready, and is signed with SHA-256 or better
-	ProbePinning       = "pinning"        // a Guaranteed pod with whole CPUs has them alone
+	ProbePinning       = "pinning"        // a Guaranteed pod with whole CPUs has them alone, in so many NUMA nodes: Numbers["numaNodes"]
 	ProbeHugePages     = "huge-pages"     // a pod with huge pages of each size runs
 	ProbeAttachments   = "attachments"    // a pod gets five networks beside the default one
 	ProbeTwoPlugins    = "two-plugins"    // one pod with attachments of two plugin types

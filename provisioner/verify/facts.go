@@ -134,6 +134,6 @@ func (c *Cluster) telling(what string) {
 func Plan(s conform.Snapshot, image string) []string {
 	return []string{
 		fmt.Sprintf("a namespace ra2-verify-nodes-… with a privileged pod on each of its %d nodes (image %s), which reads the node's files, changes none, and ends", len(s.Nodes), image),
-		"a namespace ra2-verify-probes-… with two pods that answer and some that ask, two Services of them (NodePort, LoadBalancer), an ExternalName, and two NetworkPolicies about one of them",
+		"a namespace ra2-verify-probes-… with two pods that answer and some that ask and write, two Services of them (NodePort, LoadBalancer), an ExternalName, two NetworkPolicies about one of them, an Ingress where there is a class, and a claim of 1 GiB where there is one",
 	}
 }

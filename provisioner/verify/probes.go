@@ -2,13 +2,9 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,16 +17,27 @@ import (
 )
 
 const (
-	probeTime = 4 * time.Minute // that all probes together may take
-	readyTime = time.Minute     // until the servers answer
+	probeTime = 6 * time.Minute         // that all probes together may take
+	podTime   = probeTime + time.Minute // after which the kubelet ends a pod of ours
+	readyTime = time.Minute             // until a pod runs, or answers
 	probePort = 8080
 	flows     = 16 // to one address: that all land on one of two pods by chance is one case in 32,768
 )
 
 // waits is how long what a cluster does behind our back may take.
 type waits struct {
-	enforce  time.Duration // until a policy is in force
-	balancer time.Duration // until a load balancer has given an address
+	enforce  time.Duration // until a policy is in force, and a pool of processors is made smaller
+	balancer time.Duration // until a load balancer has given an address, and an ingress controller one
+	volume   time.Duration // until a claim is bound, and its volume is mounted
+	evict    time.Duration // until a pod that took too much is evicted: kubelets measure each minute
+	routes   time.Duration // until routers outside know an address
+	steady   time.Duration // that an address has to answer without a failure before a pod is lost
+	failover time.Duration // that is watched after a pod was seen to be lost
+}
+
+// usual is what clusters under load were given time for.
+func usual() waits {
+	return waits{enforce: 30 * time.Second, balancer: time.Minute, volume: 2 * time.Minute, evict: 150 * time.Second, routes: 30 * time.Second, steady: 3 * time.Second, failover: 5 * time.Second}
 }
 
 // scene is where probes are made: a namespace with two servers on two nodes where
@@ -40,10 +47,14 @@ type scene struct {
 	kube    kubernetes.Interface
 	home    string
 	image   string
+	where   []string // nodes that take workloads
 	servers []*corev1.Pod
 	web     *corev1.Service // of both servers, also by node ports
 	open    *corev1.Service // of type LoadBalancer
 	opened  time.Time       // when it was made
+	given   []string        // addresses that it got
+	reached bool            // each of these answers from here
+	claimed string          // the volume that our claim got; it has to go, too
 	waits
 }
 
@@ -52,13 +63,12 @@ type scene struct {
 // missing, with why. The error is of what couldn't be removed, or of a run that was
 // interrupted.
 func (c *Cluster) Probes(ctx context.Context, s *conform.Snapshot, image string) error {
-	return c.probes(ctx, s, image, waits{enforce: 30 * time.Second, balancer: time.Minute})
+	return c.probes(ctx, s, image, usual())
 }
 
 func (c *Cluster) probes(ctx context.Context, s *conform.Snapshot, image string, how waits) (err error) {
 	t := taking{c, s}
 	delete(s.Missing, "probes")
-	t.untried()
 	where := workers(s.Nodes)
 	if len(where) == 0 {
 		s.Missing["probes"] = "not tried: no node is Ready and takes workloads"
@@ -73,15 +83,15 @@ func (c *Cluster) probes(ctx context.Context, s *conform.Snapshot, image string,
 		s.Missing["probes"] = why(err)
 		return context.Cause(ctx)
 	}
-	defer func() { err = errors.Join(err, errand.Gone(ctx, kube, home)) }()
+	x := &scene{t: t, kube: kube, home: home, image: image, where: where, waits: how}
+	defer func() { err = errors.Join(err, errand.Gone(ctx, kube, home), x.volumeGone(ctx)) }()
 	doing, cancel := context.WithTimeoutCause(ctx, probeTime, fmt.Errorf("all probes together may take %v", probeTime))
 	defer cancel()
-	x := &scene{t: t, kube: kube, home: home, image: image, waits: how}
-	if err := x.raise(doing, where); err != nil {
+	if err := x.raise(doing); err != nil {
 		s.Missing["probes"] = "failed: " + conform.Trim(err.Error())
 		return context.Cause(ctx)
 	}
-	for _, probe := range []func(context.Context){x.dualStack, x.balance, x.nodePort, x.externalName, x.networkPolicy, x.loadBalancer} {
+	for _, probe := range x.all(doing) {
 		if doing.Err() == nil {
 			probe(doing)
 		}
@@ -90,16 +100,18 @@ func (c *Cluster) probes(ctx context.Context, s *conform.Snapshot, image string,
 	return context.Cause(ctx)
 }
 
-// untried says why some probes aren't made here.
-func (t taking) untried() {
-	for name, why := range map[string]string{
-		conform.ProbeAdvertise: "it takes a router outside that tells its routes",
-		conform.ProbeMultipath: "it takes a router outside that tells its routes",
-		conform.ProbeFailover:  "it takes a node away from what runs there",
-	} {
-		t.Missing[conform.ProbeOf(name)] = "not tried: " + why
+// all returns the probes in the order in which they are made. What a cluster takes
+// minutes for is begun here and told last; what takes a server away comes at the end.
+func (x *scene) all(ctx context.Context) []func(context.Context) {
+	evicted, stored := x.ephemeral(ctx), x.storage(ctx)
+	return []func(context.Context){
+		x.dualStack, x.balance, x.nodePort, x.externalName, x.networkPolicy, x.pinning, x.hugePages, x.ingress,
+		x.loadBalancer, x.routed, stored, evicted, x.failover,
 	}
 }
+
+// skip says why a probe isn't made here.
+func (x *scene) skip(name, why string) { x.t.Missing[conform.ProbeOf(name)] = "not tried: " + why }
 
 // workers returns the nodes on which probes are made: those that are Ready and take
 // workloads, in the order of their names.
@@ -118,12 +130,17 @@ func workers(nodes []corev1.Node) []string {
 	return all
 }
 
+// pod returns a pod of ours that runs ra2-probe.
+func (x *scene) pod(name string, command ...string) *corev1.Pod {
+	return errand.Pod(x.home, ours, "ra2-"+name+"-", x.image, podTime, append([]string{"/ra2-probe"}, command...)...)
+}
+
 // raise makes servers and Services, and waits until the servers answer.
-func (x *scene) raise(ctx context.Context, where []string) error {
+func (x *scene) raise(ctx context.Context) error {
 	for i := range 2 {
-		pod := errand.Pod(x.home, ours, "ra2-server-", x.image, probeTime+time.Minute, "/ra2-probe", "serve")
-		pod.Spec.NodeName, pod.Labels["app"], pod.Labels["server"] = where[i%len(where)], "web", fmt.Sprint(i)
-		pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(probePort)}}}
+		pod := x.pod("server", "serve")
+		pod.Spec.NodeName, pod.Labels["app"], pod.Labels["server"] = x.where[i%len(x.where)], "web", fmt.Sprint(i)
+		pod.Spec.Containers[0].ReadinessProbe = readiness()
 		made, err := errand.Create(ctx, x.kube, pod)
 		if err != nil {
 			return fmt.Errorf("start a server on %s: %w", pod.Spec.NodeName, err)
@@ -147,6 +164,10 @@ func (x *scene) raise(ctx context.Context, where []string) error {
 		}
 	}
 	return nil
+}
+
+func readiness() *corev1.Probe {
+	return &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(probePort)}}}
 }
 
 func ready(p *corev1.Pod) bool {
@@ -175,65 +196,6 @@ func (x *scene) serve(ctx context.Context, kind corev1.ServiceType, name string)
 	return made, nil
 }
 
-// answer is one line that ra2-probe prints (images/guest/probe).
-type answer struct {
-	URL    string `json:"url"`
-	OK     bool   `json:"ok"`
-	Error  string `json:"error"`
-	Millis int64  `json:"millis"`
-	Answer struct {
-		Host string `json:"host"`
-		From string `json:"from"`
-	} `json:"answer"`
-}
-
-// String says in short what came of a question.
-func (a answer) String() string {
-	if !a.OK {
-		return a.URL + ": " + a.Error
-	}
-	return fmt.Sprintf("%s: %s answered in %d ms, and saw %s", a.URL, a.Answer.Host, a.Millis, a.Answer.From)
-}
-
-// ask asks addresses from a pod on the first server's node, which a policy may know
-// by its labels.
-func (x *scene) ask(ctx context.Context, labels map[string]string, tries int, urls []string) ([]answer, error) {
-	pod := errand.Pod(x.home, ours, "ra2-client-", x.image, probeTime, append([]string{"/ra2-probe", "get", "-timeout", "2s", "-tries", fmt.Sprint(tries)}, urls...)...)
-	pod.Spec.NodeName = x.servers[0].Spec.NodeName
-	for key, value := range labels {
-		pod.Labels[key] = value
-	}
-	pod, err := errand.Create(ctx, x.kube, pod)
-	if err != nil {
-		return nil, fmt.Errorf("start a client: %w", err)
-	}
-	if pod, err = errand.Until(ctx, x.kube, pod, "has asked", errand.Ended); err != nil {
-		return nil, err
-	}
-	var all []answer
-	err = errand.Log(ctx, x.kube, pod, func(data []byte) (err error) {
-		all, err = answers(data, len(urls))
-		return err
-	})
-	return all, err
-}
-
-// answers reads the lines of ra2-probe, of which there is one for each question.
-func answers(data []byte, want int) ([]answer, error) {
-	var all []answer
-	for line := range strings.Lines(string(data)) {
-		var a answer
-		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			return nil, fmt.Errorf("it says %.200q, which isn't ra2-probe's: %w", line, err)
-		}
-		all = append(all, a)
-	}
-	if len(all) != want {
-		return nil, fmt.Errorf("it tells of %d of %d questions", len(all), want)
-	}
-	return all, nil
-}
-
 // tell keeps the outcome of a probe. A pod that couldn't ask has found out nothing.
 func (x *scene) tell(p conform.Probe, err error) {
 	p.Time = time.Now().UTC()
@@ -244,55 +206,19 @@ func (x *scene) tell(p conform.Probe, err error) {
 	x.t.Told[conform.ProbeOf(p.Name)] = p.Time
 }
 
-// addressOf returns the URL of a server.
-func addressOf(scheme, host string, port int32) string {
-	end := ""
-	if scheme == "http" {
-		end = "/"
-	}
-	return scheme + "://" + net.JoinHostPort(host, fmt.Sprint(port)) + end
-}
-
-// both reports whether addresses of IPv4 and IPv6 are among these.
-func both(addresses []string) bool {
-	has := func(six bool) bool {
-		return slices.ContainsFunc(addresses, func(text string) bool {
-			a, err := netip.ParseAddr(text)
-			return err == nil && a.Unmap().Is6() == six
-		})
-	}
-	return has(true) && has(false)
-}
-
-func podIPs(p *corev1.Pod) []string {
-	var all []string
-	for _, ip := range p.Status.PodIPs {
-		all = append(all, ip.IP)
-	}
-	return all
-}
-
-// verdictOf is Pass where all went well.
-func verdictOf(good bool) conform.Verdict {
-	if good {
-		return conform.Pass
-	}
-	return conform.Fail
-}
-
-// lines says what came of questions; failed ones first, since evidence is cut.
-func lines(all []answer) []string {
-	var bad, good []string
-	for _, a := range all {
-		if a.OK {
-			good = append(good, a.String())
-		} else {
-			bad = append(bad, a.String())
+// until looks every other second until what is waited for is so.
+func until(ctx context.Context, what string, look func(context.Context) (bool, string)) error {
+	for {
+		asking, cancel := context.WithTimeout(ctx, askTime)
+		done, last := look(asking)
+		cancel()
+		if done {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s: %w; last seen: %s", what, context.Cause(ctx), last)
+		case <-time.After(2 * time.Second):
 		}
 	}
-	return append(bad, good...)
-}
-
-func allOK(all []answer) bool {
-	return len(all) > 0 && !slices.ContainsFunc(all, func(a answer) bool { return !a.OK })
 }

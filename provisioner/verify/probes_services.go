@@ -81,15 +81,8 @@ func (x *scene) nodePort(ctx context.Context) {
 	p := conform.Probe{Name: conform.ProbeNodePort, Did: "asked a Service of type NodePort on every address of every node, from a pod",
 		Repeat: "by hand: kubectl get nodes -o wide, then: curl http://NODE-IP:NODE-PORT/"}
 	var urls []string
-	for _, n := range x.t.Nodes {
-		if silent(n) {
-			continue
-		}
-		for _, a := range n.Status.Addresses {
-			if a.Type == corev1.NodeInternalIP {
-				urls = append(urls, addressOf("http", a.Address, x.web.Spec.Ports[0].NodePort))
-			}
-		}
+	for _, a := range x.nodeAddresses() {
+		urls = append(urls, addressOf("http", a, x.web.Spec.Ports[0].NodePort))
 	}
 	all, err := x.ask(ctx, nil, 3, urls)
 	p.Said, p.Outcome = lines(all), verdictOf(allOK(all))
@@ -129,6 +122,7 @@ func (x *scene) loadBalancer(ctx context.Context) {
 	p := conform.Probe{Name: conform.ProbeLoadBalancer, Did: "made a Service of type LoadBalancer, and asked its addresses from where ra2-deploy runs",
 		Repeat: "by hand: kubectl expose deployment NAME --type LoadBalancer --port 8080, then from outside: curl http://ADDRESS:8080/"}
 	addresses, err := x.addresses(ctx)
+	x.given = addresses
 	switch {
 	case err != nil:
 	case len(addresses) == 0:
@@ -143,6 +137,7 @@ func (x *scene) loadBalancer(ctx context.Context) {
 			}
 			p.Said = append(p.Said, a+" answers")
 		}
+		x.reached = err == nil
 	}
 	x.tell(p, err)
 }
@@ -172,8 +167,10 @@ func (x *scene) addresses(ctx context.Context) ([]string, error) {
 }
 
 // reach asks an address from here, past any proxy.
-func reach(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+func reach(ctx context.Context, address string) error { return reachWithin(ctx, address, askTime) }
+
+func reachWithin(ctx context.Context, address string, long time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, long)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

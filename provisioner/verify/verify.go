@@ -52,6 +52,9 @@ type Cluster struct {
 	// Tell hears before each request what is asked, and how many were asked
 	// before; it may be nil.
 	Tell func(what string, asked int)
+	// Routers are asked, while a load balancer's address is there, where they would
+	// send packets for it. Without one that stays unknown.
+	Routers []Router
 
 	mu    sync.Mutex // of the three below: client-go watches beside who waits
 	asked int

@@ -24,6 +24,24 @@ func TestGetReachesServer(t *testing.T) {
 	}
 }
 
+// TestHost asks for another host than the URL's.
+func TestHost(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host == "served.example" {
+			answer(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	defer s.Close()
+	for host, want := range map[string]int{"served.example": 0, "stranger.example": 1} {
+		var out bytes.Buffer
+		if code := run(t.Context(), []string{"get", "-host", host, s.URL}, &out, &out); code != want {
+			t.Errorf("%s: exit status %d: %s", host, code, &out)
+		}
+	}
+}
+
 func TestGetTellsWhatFailed(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()
@@ -56,7 +74,7 @@ func TestPackets(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{"get"}, {"dance"}, {"get", "-no"}} {
+	for _, args := range [][]string{{"get"}, {"dance"}, {"get", "-no"}, {"read"}, {"write", "x"}, {"fill"}, {"map", "x"}} {
 		var out bytes.Buffer
 		if code := run(t.Context(), args, &out, &out); code != 2 || out.Len() == 0 {
 			t.Errorf("%v: exit status %d, %q", args, code, &out)

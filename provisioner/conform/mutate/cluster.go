@@ -78,6 +78,7 @@ func Kubernetes() []Mutation {
 		{"ra2.k8s.005", "a kubelet four minors behind", nil, node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.33.5" })},
 		{"ra2.k8s.005", "a kubelet that is newer", nil, node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.38.0" })},
 		{"ra2.k8s.006", "another topology policy", nil, kubelet("topologyManagerPolicy", "best-effort")},
+		{"ra2.k8s.006", "a pod with processors of two NUMA nodes", nil, measured(conform.ProbePinning, "numaNodes", 2)},
 		{"ra2.k8s.007", "a kubelet of 1.25 with the gate off", nil, all(node("worker-a", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.25.9" }), func(s *conform.Snapshot) {
 			c := s.Kubelets["worker-a"]
 			c.FeatureGates = map[string]bool{"DevicePlugins": false}

@@ -95,7 +95,10 @@ func probed(s *conform.Snapshot) {
 	for _, name := range names {
 		p := conform.Probe{Name: name, Did: "tried it", Outcome: conform.Pass, Said: []string{"it does"}, Repeat: "kubectl …", Time: at()}
 		if name == conform.ProbeFailover {
-			p.Numbers = map[string]float64{"outageSeconds": 1.2}
+			p.Numbers = map[string]float64{"podOutageSeconds": 1.2, "nodeOutageSeconds": 2.3}
+		}
+		if name == conform.ProbePinning {
+			p.Numbers = map[string]float64{"numaNodes": 1}
 		}
 		s.Probes = append(s.Probes, p)
 	}

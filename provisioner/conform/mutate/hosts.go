@@ -50,6 +50,7 @@ func Hosts() []Mutation {
 	}
 	return []Mutation{
 		rowOf("ra2.ch.001", "fewer huge pages than the class wants", capacity("hugepages-1Gi", "1Gi")),
+		rowOf("ra2.ch.001", "a pod that can't use them", fails(conform.ProbeHugePages)),
 		rowOf("ra2.ch.001", "a size that isn't offered", node("worker-a", func(n *corev1.Node) {
 			n.Status.Capacity = n.Status.Capacity.DeepCopy()
 			delete(n.Status.Capacity, "hugepages-2Mi")

@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -195,6 +196,18 @@ func undeployed(image string) change {
 			if strings.Contains(s.DaemonSets[i].Spec.Template.Spec.Containers[0].Image, image) {
 				s.DaemonSets = slices.Delete(slices.Clone(s.DaemonSets), i, i+1)
 				return
+			}
+		}
+	}
+}
+
+// measured changes what a probe that passed has measured.
+func measured(probe, what string, n float64) change {
+	return func(s *conform.Snapshot) {
+		for i := range s.Probes {
+			if s.Probes[i].Name == probe {
+				s.Probes[i].Numbers = maps.Clone(s.Probes[i].Numbers)
+				s.Probes[i].Numbers[what] = n
 			}
 		}
 	}

@@ -69,13 +69,8 @@ func Network() []Mutation {
 		{"ra2.ntw.020", "announced on the link only", nil, onLink},
 		{"ra2.ntw.021", "one next hop", nil, fails(conform.ProbeMultipath)},
 		{"ra2.ntw.021", "announced on the link only", nil, onLink},
-		{"ra2.ntw.022", "an outage of nine seconds", nil, func(s *conform.Snapshot) {
-			for i := range s.Probes {
-				if s.Probes[i].Name == conform.ProbeFailover {
-					s.Probes[i].Numbers = map[string]float64{"outageSeconds": 9}
-				}
-			}
-		}},
+		{"ra2.ntw.022", "an outage of nine seconds when a pod is lost", nil, measured(conform.ProbeFailover, "podOutageSeconds", 9)},
+		{"ra2.ntw.022", "an outage of nine seconds when a node is lost", nil, measured(conform.ProbeFailover, "nodeOutageSeconds", 9)},
 	}
 }
 

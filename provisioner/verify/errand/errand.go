@@ -196,7 +196,7 @@ func Until(ctx context.Context, kube kubernetes.Interface, pod *corev1.Pod, what
 		err = context.Cause(ctx) // the watch says no more than that time is over
 	}
 	if err != nil {
-		return last, fmt.Errorf("wait until pod %s %s: %w; last seen: %s", pod.Name, what, err, doing(last))
+		return last, fmt.Errorf("wait until pod %s %s: %w; last seen: %s", pod.Name, what, err, Doing(last))
 	}
 	return last, nil
 }
@@ -214,8 +214,8 @@ func hopeless(p *corev1.Pod) bool {
 	})
 }
 
-// doing says in a few words where a pod stands.
-func doing(p *corev1.Pod) string {
+// Doing says in a few words where a pod stands.
+func Doing(p *corev1.Pod) string {
 	words := []string{string(p.Status.Phase), p.Status.Reason, p.Status.Message}
 	for _, s := range p.Status.ContainerStatuses {
 		if w := s.State.Waiting; w != nil {
@@ -242,7 +242,7 @@ func Log(ctx context.Context, kube kubernetes.Interface, pod *corev1.Pod, whole 
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("read the log of pod %s: %w; last seen: %s", pod.Name, err, doing(pod))
+			return fmt.Errorf("read the log of pod %s: %w; last seen: %s", pod.Name, err, Doing(pod))
 		case <-time.After(time.Second):
 		}
 	}
