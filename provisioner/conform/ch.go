@@ -128,7 +128,7 @@ func onlyHighPerformance(judge func(Snapshot, corev1.Node) Finding) func(Snapsho
 func hugePages(s Snapshot) []Finding {
 	all := ofHighPerformance(pools)(s)
 	if _, done := s.probe(ProbeHugePages); done && len(s.claimants()) > 0 {
-		all = append(all, s.byProbe(ProbeHugePages, "a pod with huge pages of each size runs", "see the pod's events"))
+		all = append(all, s.byProbe(ProbeHugePages, "a pod with huge pages of each size runs", "see how many pages are free on the node that the probe names: grep Huge /proc/meminfo"))
 	}
 	return all
 }
