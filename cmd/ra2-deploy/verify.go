@@ -8,12 +8,14 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/verify"
 )
@@ -23,6 +25,7 @@ type verifying struct {
 	kubeconfig string
 	inventory  string
 	rows       []string // globs of ids
+	release    string   // of RA2
 	from, keep string   // files of snapshots
 	rate       float32  // requests a second
 	creation
@@ -36,7 +39,8 @@ func verifyCommand() *cobra.Command {
 		Short: "Judge a running cluster by every row of RA2, with evidence",
 		Long: `Judge a running cluster by every row of RA2 chapter 4: pass, fail, not-applicable
 (with the condition that is absent), waived (by the inventory) or unknown (with what
-is missing), each with evidence and the command that repeats it by hand.
+is missing), each with evidence and the command that repeats it by hand. The rows are
+those of the release Pieman; --release names a later one.
 
 It works on any cluster, as far as the rights of the kubeconfig's user go. Each
 resource is listed once, at less than four requests a second, and what Secrets hold is
@@ -56,6 +60,7 @@ or is unknown and not waived.`,
 	cmd.Flags().StringVar(&v.kubeconfig, "cluster", "", "kubeconfig of the cluster; default is the inventory's cluster, else what kubectl uses")
 	cmd.Flags().StringVar(&v.inventory, "inventory", "", "inventory of the cluster: its hosts are judged, its waivers applied")
 	cmd.Flags().StringSliceVar(&v.rows, "rows", nil, "judge only rows whose id matches, like 'ra2.k8s.*'; may be repeated")
+	cmd.Flags().StringVar(&v.release, "release", string(ra2.Default), "release of RA2 to judge by: "+releases())
 	cmd.Flags().StringVar(&v.keep, "keep", "", "write what was asked of the cluster to this file, so that it can be judged again")
 	cmd.Flags().StringVar(&v.from, "from", "", "judge what --keep wrote, and ask nobody")
 	cmd.Flags().Float32Var(&v.rate, "rate", verify.PerSecond, "requests a second that are sent to the API server at most")
@@ -72,7 +77,11 @@ func (v *verifying) run(cmd *cobra.Command) error {
 	if v.yes && v.readOnly {
 		return usage{errors.New("--yes and --read-only: either something may be created, or nothing")}
 	}
-	rows, err := v.chosen()
+	release, err := ra2.ParseRelease(v.release)
+	if err != nil {
+		return usage{fmt.Errorf("--release: %w", err)}
+	}
+	rows, err := v.chosen(release)
 	if err != nil {
 		return err
 	}
@@ -89,27 +98,51 @@ func (v *verifying) run(cmd *cobra.Command) error {
 	if err := v.inventoried(cmd, &s); err != nil {
 		return err
 	}
-	c, err := report.NewConformance(version(), s, conform.Judge(rows, s), asked)
+	c, err := report.NewConformanceBy(release, version(), s, conform.Judge(rows, s), asked)
 	if err != nil {
 		return err
 	}
 	return v.tell(cmd, c)
 }
 
-// chosen returns the rows that match one of the globs, or all.
-func (v verifying) chosen() ([]conform.Row, error) {
-	rows, err := conform.Rows()
+// chosen returns the rows of a release that match one of the globs, or all.
+func (v verifying) chosen(release ra2.Release) ([]conform.Row, error) {
+	rows, err := conform.RowsOf(release)
 	if err != nil || len(v.rows) == 0 {
 		return rows, err
 	}
 	for _, glob := range v.rows {
 		if !slices.ContainsFunc(rows, func(r conform.Row) bool { return matches(glob, r) }) {
-			return nil, usage{fmt.Errorf("no row matches %q; write an id like ra2.k8s.002, or 'ra2.k8s.*'", glob)}
+			return nil, usage{fmt.Errorf("no row of RA2 %s matches %q; write an id like ra2.k8s.002, or 'ra2.k8s.*'%s", release, glob, elsewhere(glob))}
 		}
 	}
 	return slices.DeleteFunc(rows, func(r conform.Row) bool {
 		return !slices.ContainsFunc(v.rows, func(glob string) bool { return matches(glob, r) })
 	}), nil
+}
+
+// elsewhere says which releases have rows that match a glob.
+func elsewhere(glob string) string {
+	var have []string
+	for _, release := range ra2.Releases() {
+		rows, err := conform.RowsOf(release)
+		if err == nil && slices.ContainsFunc(rows, func(r conform.Row) bool { return matches(glob, r) }) {
+			have = append(have, "--release "+string(release))
+		}
+	}
+	if have == nil {
+		return ""
+	}
+	return " (" + strings.Join(have, " and ") + " has such rows)"
+}
+
+// releases are the names that --release takes.
+func releases() string {
+	var names []string
+	for _, r := range ra2.Releases() {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ", ")
 }
 
 func matches(glob string, r conform.Row) bool {

@@ -9,38 +9,49 @@ import (
 // lifecycle binds the rows about what manages clusters. They can be judged where its
 // API is served: RA2's own examples are objects of Cluster API.
 func lifecycle() map[string]binding {
-	needs := func(more ...Part) []Part { return append([]Part{Nodes, CustomTypes}, more...) }
 	return map[string]binding{
-		"ra2.lcm.001": setting(managed(provisioned), needs(CustomOf(capiClusters))...),
-		"ra2.lcm.002": setting(managed(autoscaled), needs(CustomOf(capiDeployments), CustomOf(capiPools))...),
-		"ra2.lcm.003": setting(managed(served("types of control planes and workers that are upgraded by their version", ".controlplane.cluster.x-k8s.io", capiDeployments)), needs()...),
-		"ra2.lcm.004": setting(managed(served("a type that stands for a cluster", capiClusters)), needs()...),
-		"ra2.lcm.005": setting(managed(served("a type that stands for a machine", "machines.cluster.x-k8s.io")), needs()...),
-		"ra2.lcm.006": setting(managed(served("a type that stands for a group of nodes", "machinesets.cluster.x-k8s.io")), needs()...),
-		"ra2.lcm.007": setting(managed(served("a type that has a strategy of how nodes are replaced", capiDeployments)), needs()...),
-		"ra2.lcm.008": setting(managed(healthChecked), needs(CustomOf(capiHealthChecks))...),
-		"ra2.lcm.009": setting(managed(served("a type of what a node is first told", ".bootstrap.cluster.x-k8s.io")), needs()...),
+		"ra2.lcm.001": managed(provisioned, capiClusters),
+		"ra2.lcm.002": managed(autoscaled, capiDeployments, capiPools),
+		"ra2.lcm.003": managed(served("types of control planes and workers that are upgraded by their version", ".controlplane.cluster.x-k8s.io", capiDeployments)),
+		"ra2.lcm.004": managed(served("a type that stands for a cluster", capiClusters)),
+		"ra2.lcm.005": managed(served("a type that stands for a machine", "machines.cluster.x-k8s.io")),
+		"ra2.lcm.006": managed(served("a type that stands for a group of nodes", "machinesets.cluster.x-k8s.io")),
+		"ra2.lcm.007": managed(served("a type that has a strategy of how nodes are replaced", capiDeployments)),
+		"ra2.lcm.008": managed(healthChecked, capiHealthChecks),
+		"ra2.lcm.009": managed(served("a type of what a node is first told", ".bootstrap.cluster.x-k8s.io")),
 	}
 }
 
-// managed judges where the API of Cluster API is served here. Where it isn't, the
-// manager is elsewhere, or is a program: nobody in the cluster tells of it.
-func managed(judge func(Snapshot) []Finding) func(Snapshot) []Finding {
-	return func(s Snapshot) []Finding {
-		if slices.ContainsFunc(s.CustomTypes, func(c CustomType) bool { return strings.HasSuffix(c.Group, "cluster.x-k8s.io") }) {
-			return judge(s)
+// managed judges by objects of some types, where the API of Cluster API is served here.
+func managed(judge func(Snapshot) []Finding, types ...string) binding {
+	return setting(func(s Snapshot) []Finding {
+		if !slices.ContainsFunc(s.CustomTypes, func(c CustomType) bool { return strings.HasSuffix(c.Group, "cluster.x-k8s.io") }) {
+			return []Finding{s.managedElsewhere()}
 		}
-		f := Finding{Verdict: Unknown, Want: "what manages the cluster does this", Missing: []string{"what manages the cluster: it is not in it (no type of cluster.x-k8s.io is served)"},
-			Do: "look at what manages it, and waive the row with what you found", Evidence: []Evidence{s.saw(CustomTypes, "customresourcedefinitions", ".items[*].spec.group", "none of cluster.x-k8s.io")}}
-		for _, n := range sortedNodes(s.Nodes) {
-			if m := markOf(n); m.value != "" {
-				f.Got = "its nodes were installed by " + m.who
-				f.Evidence = append(f.Evidence, s.saw(Nodes, ofNode(n), m.path, m.value))
-				break
+		for _, name := range types {
+			if lack := s.lack("what manages the cluster does this", CustomOf(name)); lack != nil {
+				return lack
 			}
 		}
-		return []Finding{f}
+		return judge(s)
+	}, Nodes, CustomTypes)
+}
+
+// managedElsewhere says that what manages the cluster isn't in it, or is a program:
+// nobody in the cluster tells what it can.
+func (s Snapshot) managedElsewhere() Finding {
+	f := Finding{
+		Verdict: Unknown, Want: "what manages the cluster does this", Missing: []string{"what manages the cluster: it is not in it (no type of cluster.x-k8s.io is served)"},
+		Do: "look at what manages it, and waive the row with what you found", Evidence: []Evidence{s.saw(CustomTypes, "customresourcedefinitions", ".items[*].spec.group", "none of cluster.x-k8s.io")},
 	}
+	for _, n := range sortedNodes(s.Nodes) {
+		if m := markOf(n); m.value != "" {
+			f.Got = "its nodes were installed by " + m.who
+			f.Evidence = append(f.Evidence, s.saw(Nodes, ofNode(n), m.path, m.value))
+			break
+		}
+	}
+	return f
 }
 
 // served judges that types are served, of a name or of a group (".bootstrap.…").

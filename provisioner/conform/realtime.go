@@ -51,9 +51,13 @@ func realTime(s Snapshot, n corev1.Node) Finding {
 	case namedRealTime.MatchString(release):
 		return ok(ofNode(n), want, release+", by its name", seen)
 	}
-	return Finding{Verdict: Unknown, Subject: ofNode(n), Want: want, Got: release, Evidence: []Evidence{seen}, Missing: []string{
-		s.Lacks(FactsOf(n.Name)) + "; a kernel of PREEMPT_RT need not say so in its name",
-	}}
+	f := untold(n, want, "how its kernel was built")
+	if !s.Has(FactsOf(n.Name)) {
+		f.Missing = []string{s.Lacks(FactsOf(n.Name))}
+	}
+	f.Missing[0] += "; a kernel of PREEMPT_RT need not say so in its name"
+	f.Got, f.Evidence = release, []Evidence{seen}
+	return f
 }
 
 // timeSensitive is ra2.ntw.023: a card with a PTP hardware clock, and SyncE as the

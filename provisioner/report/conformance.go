@@ -31,10 +31,12 @@ type Conformance struct {
 
 // Catalogue names the release of RA2 that a report judges by.
 type Catalogue struct {
-	Document string `json:"document"`
-	Release  string `json:"release"`
-	Commit   string `json:"commit"` // of anuket-project/RA2
-	Entries  int    `json:"entries"`
+	ID         ra2.Release `json:"id"` // as --release takes it
+	Document   string      `json:"document"`
+	Release    string      `json:"release"`
+	Commit     string      `json:"commit"`     // of anuket-project/RA2
+	Kubernetes string      `json:"kubernetes"` // version that the release requires, or newer: "1.29"
+	Entries    int         `json:"entries"`
 }
 
 // Conformities counts rows.
@@ -45,15 +47,22 @@ type Conformities struct {
 	Levels   map[ra2.Level]map[conform.Verdict]int `json:"levels"`   // the same, by level
 }
 
-// NewConformance returns the report of a snapshot that was judged.
+// NewConformance returns the report of a snapshot that was judged by the default
+// release.
 func NewConformance(version string, s conform.Snapshot, rows []conform.Result, requests int) (Conformance, error) {
-	catalogue, err := ra2.Load()
+	return NewConformanceBy(ra2.Default, version, s, rows, requests)
+}
+
+// NewConformanceBy returns the report of a snapshot that was judged by the rows of a
+// release (conform.RowsOf).
+func NewConformanceBy(release ra2.Release, version string, s conform.Snapshot, rows []conform.Result, requests int) (Conformance, error) {
+	catalogue, err := release.Load()
 	if err != nil {
 		return Conformance{}, err
 	}
 	c := Conformance{
 		Version: version, Cluster: conform.Trim(s.Cluster), Kubernetes: conform.Trim(s.Server.GitVersion), Began: s.Began, Ended: s.Ended, Requests: requests,
-		Catalogue: Catalogue{catalogue.Source.Document, catalogue.Source.Release, catalogue.Source.Commit, len(catalogue.Rows)},
+		Catalogue: Catalogue{release, catalogue.Source.Document, catalogue.Source.Release, catalogue.Source.Commit, catalogue.Source.Kubernetes, len(catalogue.Rows)},
 		Missing:   map[string]string{}, Summary: conformities(rows), Rows: append([]conform.Result{}, rows...),
 	}
 	for part, why := range s.Missing {

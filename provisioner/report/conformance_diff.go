@@ -15,7 +15,7 @@ type ConformanceDiff struct {
 	To      string      `json:"to"`      // digest of the newer one
 	Notes   []string    `json:"notes"`   // what else differs, and makes the two hard to compare; never null
 	Changes []RowChange `json:"changes"` // in the order of the rows; never null
-	Worse   int         `json:"worse"`   // rows that stand against conformance now, and didn't
+	Worse   int         `json:"worse"`   // rows that stand against conformance now, and didn't; of two releases, only those that ask the same in both
 }
 
 // RowChange is a row whose verdict changed, or whose findings see something
@@ -33,22 +33,34 @@ type RowChange struct {
 func Diff(from, to Conformance) ConformanceDiff {
 	d := ConformanceDiff{From: from.Digest, To: to.Digest, Notes: []string{}, Changes: []RowChange{}}
 	for _, n := range []struct{ what, was, is string }{
-		{"cluster", from.Cluster, to.Cluster}, {"ra2-deploy", from.Version, to.Version}, {"catalogue", from.Catalogue.Commit, to.Catalogue.Commit},
+		{"cluster", from.Cluster, to.Cluster}, {"ra2-deploy", from.Version, to.Version}, {"requirements", from.Catalogue.name(), to.Catalogue.name()},
 		{"Kubernetes", from.Kubernetes, to.Kubernetes},
 	} {
 		if n.was != n.is {
 			d.Notes = append(d.Notes, fmt.Sprintf("%s: %s, was %s", n.what, n.is, n.was))
 		}
 	}
+	asks, otherwise := releases(from, to), 0
 	for _, now := range to.Rows {
 		before, judged := rowOf(from.Rows, now.ID)
 		c := RowChange{ID: now.ID, Title: now.Title, Was: before.Verdict, Is: now.Verdict, Said: said(now), Evidence: fresh(before, now)}
+		other := asks(now.ID)
+		if other != "" {
+			c.Said = other + "; " + c.Said
+		}
 		if !judged || before.Verdict != now.Verdict || len(c.Evidence) > 0 {
 			d.Changes = append(d.Changes, c)
 		}
-		if now.Stands() && !before.Stands() {
+		switch {
+		case !now.Stands() || before.Stands():
+		case other != "":
+			otherwise++
+		default:
 			d.Worse++
 		}
+	}
+	if otherwise > 0 {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s against conformance by what RA2 %s asks and RA2 %s didn't: they don't count as worse", Count(otherwise, "row")+" stand", to.Catalogue.Release, from.Catalogue.Release))
 	}
 	for _, before := range from.Rows {
 		if _, judged := rowOf(to.Rows, before.ID); !judged {

@@ -73,7 +73,7 @@ func (c Conformance) writeJUnit(w io.Writer, of string) error {
 			junitCounts: junitCounts{Name: "ra2." + s.id}, Time: "0", // nobody knows how much of the time a section took
 			Timestamp: c.Ended.UTC().Format("2006-01-02T15:04:05"),
 			Properties: []junitProperty{
-				{"section", s.title}, {of, c.Cluster}, {"kubernetes", c.Kubernetes}, {"ra2", c.Catalogue.Release + " " + c.Catalogue.Commit},
+				{"section", s.title}, {of, c.Cluster}, {"kubernetes", c.Kubernetes}, {"ra2", c.Catalogue.Release + " " + c.Catalogue.Commit}, {"release", string(c.Catalogue.ID)},
 				{"ra2-deploy", c.Version}, {"began", c.Began.UTC().Format(time.RFC3339)}, {"digest", c.Digest},
 			},
 		}

@@ -219,7 +219,7 @@ func pageFacts(c Conformance) []pageFact {
 	return []pageFact{
 		{"Cluster", c.Cluster, true},
 		{"Kubernetes", cmp.Or(c.Kubernetes, "unknown"), false},
-		{"Requirements", fmt.Sprintf("%s, release %s (%.7s)", c.Catalogue.Document, c.Catalogue.Release, c.Catalogue.Commit), false},
+		{"Requirements", fmt.Sprintf("%s, release %s (%.7s), for Kubernetes %s or newer", c.Catalogue.Document, c.Catalogue.Release, c.Catalogue.Commit, c.Catalogue.Kubernetes), false},
 		{"Asked", when, false},
 		{"How", how, false},
 		{"Judged with", "ra2-deploy " + c.Version, false},

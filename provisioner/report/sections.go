@@ -53,6 +53,10 @@ func sectionTitle(id string) string {
 		return "Networking"
 	case "stg":
 		return "Storage"
+	case "mon":
+		return "Monitoring of the infrastructure"
+	case "lcm":
+		return "Lifecycle of clusters"
 	case "pkg":
 		return "Package managers"
 	case "app":

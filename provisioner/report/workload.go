@@ -39,7 +39,7 @@ func (w *Workload) Seal() error {
 	if err != nil {
 		return err
 	}
-	w.Catalogue = Catalogue{Document: c.Source.Document, Release: c.Source.Release, Commit: c.Source.Commit}
+	w.Catalogue = Catalogue{ID: c.Release, Document: c.Source.Document, Release: c.Source.Release, Commit: c.Source.Commit, Kubernetes: c.Source.Kubernetes}
 	for _, r := range c.Rows {
 		if strings.HasPrefix(r.ID, "ra2.app.") {
 			w.Catalogue.Entries++

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/inventory"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/kubeadm"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 )
 
@@ -59,11 +61,16 @@ func labInventory(t *testing.T) *inventory.Cluster {
 
 func judged(t *testing.T, s conform.Snapshot) report.Conformance {
 	t.Helper()
-	rows, err := conform.Rows()
+	return judgedBy(t, ra2.Default, s)
+}
+
+func judgedBy(t *testing.T, release ra2.Release, s conform.Snapshot) report.Conformance {
+	t.Helper()
+	rows, err := conform.RowsOf(release)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := report.NewConformance("test", s, conform.Judge(rows, s), 37)
+	c, err := report.NewConformanceBy(release, "test", s, conform.Judge(rows, s), 37)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,17 +88,56 @@ func TestGolden(t *testing.T) {
 	listed.Want = labInventory(t)
 	for file, s := range map[string]conform.Snapshot{"lab-alone.txt": alone, "lab-inventory.txt": listed} {
 		c := judged(t, s)
-		text := report.ConformanceText(c) + "\n" + table(c)
-		if *update {
-			if err := os.WriteFile("testdata/"+file, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile("testdata/" + file)
-		if err != nil || !bytes.Equal(want, []byte(text)) {
-			t.Errorf("%s differs (%v); run go test ./provisioner/verify -update, and review the difference:\n%s", file, err, text)
+		golden(t, file, report.ConformanceText(c)+"\n"+table(c))
+	}
+}
+
+// golden compares a text with a file of testdata, or writes it there.
+func golden(t *testing.T, file, text string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile("testdata/"+file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
+	want, err := os.ReadFile("testdata/" + file)
+	if err != nil || !bytes.Equal(want, []byte(text)) {
+		t.Errorf("%s differs (%v); run go test ./provisioner/verify -update, and review the difference:\n%s", file, err, text)
+	}
+}
+
+// TestGoldenReleases compares what later releases say of the lab with what was
+// reviewed: the rows that a release added or says otherwise, and those whose verdict
+// it changes.
+func TestGoldenReleases(t *testing.T) {
+	s := lab(t)
+	s.Want = labInventory(t)
+	var text strings.Builder
+	before := judged(t, s)
+	for _, release := range ra2.Releases()[1:] {
+		c := judgedBy(t, release, s)
+		fmt.Fprintf(&text, "RA2 %s (%.7s), Kubernetes %s or newer: %d rows; %s\n", c.Catalogue.Release, c.Catalogue.Commit, c.Catalogue.Kubernetes, c.Summary.Rows, counts(c))
+		later := c
+		later.Rows = slices.DeleteFunc(slices.Clone(c.Rows), func(r conform.Result) bool {
+			i := slices.IndexFunc(before.Rows, func(o conform.Result) bool { return o.ID == r.ID })
+			return i >= 0 && reflect.DeepEqual(before.Rows[i], r)
+		})
+		fmt.Fprintf(&text, "%s\n", table(later))
+		d := report.Diff(before, c)
+		if d.Worse > 0 {
+			t.Errorf("%s: the same cluster is worse than before: %s", release, report.DiffText(d))
+		}
+		before = c
+	}
+	golden(t, "lab-releases.txt", text.String())
+}
+
+func counts(c report.Conformance) string {
+	var words []string
+	for _, v := range conform.Verdicts() {
+		words = append(words, fmt.Sprintf("%d %s", c.Summary.Verdicts[v], v))
+	}
+	return strings.Join(words, ", ")
 }
 
 // table is a line for each row: its verdict, and what was found first.
@@ -212,7 +258,7 @@ func byHand(t *testing.T, data []byte, want string) {
 
 // FuzzJudge judges whatever a file of --from may hold.
 func FuzzJudge(f *testing.F) {
-	rows, err := conform.Rows()
+	rows, err := conform.RowsOf(ra2.Head)
 	if err != nil {
 		f.Fatal(err)
 	}
