@@ -48,6 +48,9 @@ func (c *Client) Disturb(ctx context.Context, d Disturbing, all []Experiment) (r
 		d.Tell("%d of %d: %v", i+1, len(all), e)
 		x := experiment{c: c, Disturbing: d, Experiment: e, home: h, began: make(chan string, 1)}
 		r, err := x.run(ctx)
+		if ctx.Err() != nil { // what was seen since then is of our ending, and no verdict
+			r.Lacks, r.Units, r.Checks = "its end: the run was interrupted", nil, nil
+		}
 		if runs = append(runs, r); r.Lacks != "" {
 			d.Tell("it can't be judged, for want of %s", r.Lacks)
 		}
@@ -111,7 +114,7 @@ func (x experiment) run(ctx context.Context) (app.Run, error) {
 		return r, nil // how it bore the disturbance nobody knows
 	}
 	if out.err != nil {
-		r.Lacks = "it could not be done, or not undone: " + out.err.Error()
+		r.Lacks = "a disturbance that was done and undone: " + out.err.Error()
 	}
 	x.Tell("waiting until all is ready again, at most %v", x.Back)
 	waiting, cancel := context.WithTimeout(ctx, x.Back)
@@ -123,6 +126,9 @@ func (x experiment) run(ctx context.Context) (app.Run, error) {
 	r.Units = units
 	if failed != nil {
 		r.Lacks = failed.Error()
+	}
+	if out.err != nil { // what was seen may be of that, and no verdict
+		r.Units, r.Checks = nil, nil
 	}
 	return r, out.err
 }

@@ -35,6 +35,7 @@ const (
 type tool struct {
 	c     *Client
 	pod   *corev1.Pod
+	of    string // the pod that is disturbed
 	lines *bufio.Scanner
 	log   io.Closer
 }
@@ -56,7 +57,7 @@ func (c *Client) launch(ctx context.Context, home, image string, target *corev1.
 	if err != nil {
 		return nil, "", lacks{fmt.Errorf("start ra2-disturb on %s: %w", target.Spec.NodeName, err)}
 	}
-	t = &tool{c: c, pod: pod}
+	t = &tool{c: c, pod: pod, of: podRef(target)}
 	first, err := t.begun(ctx)
 	if err == nil && first.Event == "began" {
 		return t, first.What, nil
@@ -124,7 +125,9 @@ func (t *tool) end(ctx context.Context) (what string, err error) {
 		return "", errors.Join(err, lacks{fmt.Errorf("a sign that it had an effect: %s", l.What)})
 	}
 	if lost != nil || l.Event != "ended" {
-		return "", errors.Join(err, fmt.Errorf("ra2-disturb on %s didn't tell that it undid what it did (%s %w); it does so by itself at its end, and a new pod in place of the disturbed one has none of it", t.pod.Spec.NodeName, l.What, lost))
+		why := errors.Join(lost, errors.New(l.What))
+		return "", errors.Join(err, fmt.Errorf("ra2-disturb on %s didn't tell that it undid what it did (%s); it does so by itself when its time is over, and if it was killed, a new pod in place of %s has none of it",
+			t.pod.Spec.NodeName, strings.TrimSpace(strings.ReplaceAll(why.Error(), "\n", ", ")), t.of))
 	}
 	return l.What, err
 }
