@@ -33,6 +33,7 @@ import (
 type kubelets struct {
 	kube *kubernetes.Clientset
 	says string // the first line of ra2-disturb
+	ends string // and its last one
 	hurt bool   // a pod that is disturbed isn't ready meanwhile
 
 	mu     sync.Mutex
@@ -49,7 +50,7 @@ func (k *kubelets) serve(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-k.ending(parts[3]):
 		k.undone.Add(1)
-		fmt.Fprintln(w, `{"event":"ended","what":"it is undone"}`)
+		fmt.Fprintln(w, k.ends)
 	case <-r.Context().Done():
 	}
 }
@@ -179,7 +180,7 @@ func shop(t *testing.T, set func(*kubelets)) (*Client, *kubelets) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &kubelets{kube: kube, says: `{"event":"began","what":"2000 ms of latency on eth0"}`, end: map[string]chan struct{}{}}
+	k := &kubelets{kube: kube, says: `{"event":"began","what":"2000 ms of latency on eth0"}`, ends: `{"event":"ended","what":"it is undone"}`, end: map[string]chan struct{}{}}
 	set(k)
 	server := httptest.NewTLSServer(http.HandlerFunc(k.serve))
 	t.Cleanup(server.CloseClientConnections)
@@ -399,8 +400,12 @@ func TestDisturbInterrupted(t *testing.T) {
 			return "", nil
 		}
 		before := k.undone.Load()
-		if _, err := c.Disturb(ctx, d, plan); !errors.Is(err, why) {
+		runs, err := c.Disturb(ctx, d, plan)
+		if !errors.Is(err, why) {
 			t.Errorf("%s: %v", kind, err)
+		}
+		if len(runs) != 1 || !strings.Contains(runs[0].Lacks, "interrupted") || runs[0].Units != nil || runs[0].Checks != nil {
+			t.Errorf("%s: %+v", kind, runs)
 		}
 		if kind == app.Latency && k.undone.Load() != before+1 {
 			t.Error("the disturbance was not undone")
