@@ -25,7 +25,7 @@ func TestWorkload(t *testing.T) {
 			t.Skipf("needs %s to make a workload and to look at it: %v", tool, err)
 		}
 	}
-	b := newBench(t, "e2e-workload", "workload.yaml")
+	b := newBench(t, "e2e-app", "workload.yaml")
 	b.must(b.run("image", "build", b.inventory()))
 	b.must(b.inside("up", "--yes", b.inventory()))
 	for _, name := range []string{"shop", "frail"} {
