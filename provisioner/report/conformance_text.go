@@ -66,8 +66,12 @@ func idsOf(rows []conform.Result) []string {
 // head names what was judged, by what, and counts.
 func head(c Conformance) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, Kubernetes %s, by RA2 %s (%.7s): asked on %s, %s in %s\n", c.Cluster, cmp.Or(c.Kubernetes, "unknown"), c.Catalogue.Release, c.Catalogue.Commit,
-		c.Ended.UTC().Format("2006-01-02 15:04 UTC"), Count(c.Requests, "request"), c.Ended.Sub(c.Began).Round(time.Second))
+	fmt.Fprintf(&b, "%s, Kubernetes %s, by RA2 %s (%.7s): asked on %s, ", c.Cluster, cmp.Or(c.Kubernetes, "unknown"), c.Catalogue.Release, c.Catalogue.Commit, c.Ended.UTC().Format("2006-01-02 15:04 UTC"))
+	if c.Requests == 0 {
+		b.WriteString("judged from what was kept\n")
+	} else {
+		fmt.Fprintf(&b, "%s in %s\n", Count(c.Requests, "request"), c.Ended.Sub(c.Began).Round(time.Second))
+	}
 	fmt.Fprintf(&b, "%-17s", "")
 	for _, v := range conform.Verdicts() {
 		fmt.Fprintf(&b, "  %*s", len(v), v)
@@ -106,8 +110,10 @@ func failedRow(r conform.Result) string {
 	first := all[0].Finding // a row that fails has a finding that does, and the worst are first
 	var more []string
 	for _, g := range all {
-		if g.Verdict == conform.Fail {
-			more = append(more, g.Subjects...)
+		for _, subject := range g.Subjects {
+			if g.Verdict == conform.Fail && !slices.Contains(more, subject) { // one thing may fail in two ways
+				more = append(more, subject)
+			}
 		}
 	}
 	var b strings.Builder
