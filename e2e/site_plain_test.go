@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,11 +70,16 @@ func (b *bench) plainUnasked(kubeconfig string) {
 // probeImage is our image, which somebody has put into the nodes' stores.
 const probeImage = "ra2-deploy.io/probe:v1"
 
-// plainProbed wants the right verdicts with facts and probes, and nothing left.
+// plainProbed wants the right verdicts with facts and probes, and nothing left. Here
+// something is made, which proves that whoever watches would have seen it before.
 func (b *bench) plainProbed(kubeconfig string) {
 	before := b.plainObjects(kubeconfig)
+	watched, requests := b.watched(kubeconfig)
 	keep := filepath.Join(filepath.Dir(b.dir), "plain.json")
-	c := b.plainReport(b.inside("verify", "--cluster", kubeconfig, "--yes", "--image", probeImage, "--keep", keep, "-o", "json"))
+	c := b.plainReport(b.run("verify", "--cluster", watched, "--yes", "--image", probeImage, "--keep", keep, "-o", "json"))
+	if !slices.Contains(requests(), "POST /api/v1/namespaces") {
+		b.Errorf("namespaces were made, and nobody saw it: %v", requests())
+	}
 	b.plainGolden(c, 1)
 	b.same(before, b.plainObjects(kubeconfig))
 }

@@ -25,7 +25,7 @@ func (b *bench) watched(kubeconfig string) (file string, requests func() []strin
 	}
 	var mu sync.Mutex
 	var all []string
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(server) }, Transport: b.plainKube(kubeconfig).Transport}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(server) }, Transport: b.plainKube(kubeconfig).Transport, FlushInterval: -1}
 	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		all = append(all, r.Method+" "+r.RequestURI)
