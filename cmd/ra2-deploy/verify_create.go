@@ -57,16 +57,10 @@ func (v verifying) created(cmd *cobra.Command, c *verify.Cluster, rows []conform
 	return err
 }
 
-// needs reports whether a row can't do without a kind of parts.
+// needs reports whether a row looks for a part of a kind that isn't there. One that is
+// judged by less without it would have another verdict than among all rows.
 func needs(rows []conform.Row, s conform.Snapshot, kind conform.Part) bool {
-	for _, r := range conform.Judge(rows, s) {
-		for _, f := range r.Findings {
-			if slices.ContainsFunc(f.Missing, func(m string) bool { return strings.HasPrefix(m, string(kind)+"/") }) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(conform.Sought(rows, s), func(p conform.Part) bool { return strings.HasPrefix(string(p), string(kind)+"/") })
 }
 
 // mayCreate returns why nothing may be created; empty when it may. Whoever keeps the

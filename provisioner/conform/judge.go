@@ -2,6 +2,7 @@ package conform
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,14 @@ func Judge(rows []Row, s Snapshot) []Result {
 		all = append(all, r.judge(s))
 	}
 	return all
+}
+
+// Sought returns the parts that a snapshot lacks and that rows look for, whether their
+// verdict is unknown without them or only rests on less.
+func Sought(rows []Row, s Snapshot) []Part {
+	s.sought = map[Part]bool{}
+	Judge(rows, s)
+	return slices.Sorted(maps.Keys(s.sought))
 }
 
 // prepared returns the snapshot with what many rows need: the catalogue's

@@ -1,6 +1,9 @@
 package conform
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Probe is something that was found out by doing it on the cluster.
 type Probe struct {
@@ -52,10 +55,9 @@ const (
 
 // probe returns the outcome of a probe.
 func (s Snapshot) probe(name string) (Probe, bool) {
-	for _, p := range s.Probes {
-		if p.Name == name && s.Has(ProbeOf(name)) {
-			return p, true
-		}
+	i := slices.IndexFunc(s.Probes, func(p Probe) bool { return p.Name == name })
+	if !s.Has(ProbeOf(name)) || i < 0 {
+		return Probe{}, false
 	}
-	return Probe{}, false
+	return s.Probes[i], true
 }

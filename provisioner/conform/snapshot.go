@@ -133,6 +133,7 @@ type derived struct {
 	claims    map[string]bool         // nodes that claim the high-performance profile
 	products  map[role][]deployed     // that were found
 	podsOn    map[string][]corev1.Pod // by node
+	sought    map[Part]bool           // parts that were looked for and aren't there; nil where nobody wants to know
 }
 
 // Has reports whether a part is there. An empty list that was told is there.
@@ -141,6 +142,9 @@ func (s Snapshot) Has(p Part) bool {
 		return s.Want != nil
 	}
 	_, ok := s.Told[p]
+	if !ok && s.sought != nil {
+		s.sought[p] = true
+	}
 	return ok
 }
 

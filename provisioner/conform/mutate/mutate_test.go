@@ -113,6 +113,40 @@ func missingIsUnknown(t *testing.T, rows []conform.Row) {
 	}
 }
 
+// TestSought takes away what nodes and probes tell. A row that fails by it, and wouldn't
+// without it, has to have looked for it: else nobody asks the nodes where only that row
+// is judged, and it gets a better verdict than among all.
+func TestSought(t *testing.T) {
+	made := func(p conform.Part) bool {
+		return strings.HasPrefix(string(p), "facts/") || strings.HasPrefix(string(p), "probes/")
+	}
+	rows, tried := ours(t, ra2.Default), 0
+	for _, m := range All() {
+		i := slices.IndexFunc(rows, func(r conform.Row) bool { return r.ID == m.Row })
+		s := Conformant()
+		if m.On != nil {
+			m.On(&s)
+		}
+		m.Break(&s)
+		for part := range maps.Clone(s.Told) {
+			if made(part) {
+				delete(s.Told, part)
+				forget(&s, part)
+			}
+		}
+		if got := conform.Judge(rows[i:i+1], s)[0]; got.Verdict == conform.Fail {
+			continue
+		}
+		tried++
+		if !slices.ContainsFunc(conform.Sought(rows[i:i+1], s), made) {
+			t.Errorf("%s, %s: it looks for nothing that nodes or probes tell", m.Row, m.Name)
+		}
+	}
+	if tried < 60 {
+		t.Errorf("only %d mutations rest on nodes or probes", tried)
+	}
+}
+
 func says(r conform.Result, word string) bool {
 	return slices.ContainsFunc(r.Findings, func(f conform.Finding) bool { return strings.Contains(strings.Join(f.Missing, " "), word) })
 }
