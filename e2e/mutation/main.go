@@ -19,6 +19,7 @@ import (
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform/mutate"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
 
 func main() {
@@ -68,6 +69,9 @@ func run(lab bool) error {
 	if !lab {
 		fmt.Println("\nlab: not run; --lab breaks the nodes of a lab's cluster (root, container machines)")
 	}
+	if err := later(); err != nil {
+		failed = append(failed, err)
+	}
 	workloads, err := test(dir, "./provisioner/conform/app", "-run", "^TestViolations$")
 	for line := range strings.Lines(workloads) {
 		if _, told, ok := strings.Cut(line, "ra2.app: "); ok {
@@ -79,6 +83,28 @@ func run(lab bool) error {
 		failed = append(failed, fmt.Errorf("%d mutations survived", len(left)))
 	}
 	return errors.Join(failed...)
+}
+
+// later prints the scores of the releases after the default one, in memory: what they
+// add is told by the same API, facts and probes.
+func later() error {
+	for _, release := range ra2.Releases()[1:] {
+		rows, err := conform.RowsOf(release)
+		if err != nil {
+			return err
+		}
+		rows = slices.DeleteFunc(rows, func(r conform.Row) bool { return r.Section() == "app" })
+		outcomes, err := mutate.Run(rows, mutate.Of(release))
+		if err != nil {
+			return err
+		}
+		score := mutate.Sum(rows, outcomes)
+		fmt.Printf("\nRA2 %s, in memory: %s", release, score)
+		if n := len(score.Survived) + len(score.Untried); n > 0 {
+			return fmt.Errorf("RA2 %s: %d mutations survived or are missing", release, n)
+		}
+	}
+	return nil
 }
 
 // made runs the test of a place, and reads what it kept. A test that was skipped kept
