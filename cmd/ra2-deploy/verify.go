@@ -169,10 +169,7 @@ func (v verifying) snapshot(cmd *cobra.Command, rows []conform.Row) (s conform.S
 		err = v.created(cmd, c, rows, &s)
 		progress.done()
 	}
-	if errors.Is(err, verify.ErrUnreachable) {
-		return s, 0, nextStep{err, "kubectl version   (with the same kubeconfig: does it answer?)"}
-	}
-	return s, c.Asked(), err
+	return s, c.Asked(), reach(err)
 }
 
 // open returns the cluster that the flags name.

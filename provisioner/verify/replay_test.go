@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -273,5 +274,24 @@ func TestKubeconfig(t *testing.T) {
 	}
 	if _, err := Open(path, PerSecond); err == nil || !strings.Contains(err.Error(), "read the kubeconfig") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestEnded wants a kubeconfig of which the user's certificate has ended to be
+// refused, with the day on which it did.
+func TestEnded(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	own := server.TLS.Certificates[0].Certificate[0]
+	file := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own})
+	ends := server.Certificate().NotAfter
+	for _, c := range []struct {
+		file []byte
+		now  time.Time
+		want bool
+	}{{file, ends.Add(-time.Hour), false}, {file, ends.Add(time.Hour), true}, {nil, ends.Add(time.Hour), false}, {[]byte("x"), ends.Add(time.Hour), false}} {
+		if err := ended(c.file, c.now); (err != nil) != c.want || err != nil && !strings.Contains(err.Error(), ends.UTC().Format(time.DateOnly)) {
+			t.Errorf("%v: %v", c.now, err)
+		}
 	}
 }

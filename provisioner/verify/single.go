@@ -23,7 +23,7 @@ func (t taking) one(ctx context.Context, what, path string, to any) error {
 		return err
 	}
 	if err := json.Unmarshal(body, to); err != nil {
-		return fmt.Errorf("read the answer to GET %s: %w", path, err)
+		return fmt.Errorf("read the answer to GET %s%s: %w", t.cluster.host, path, err)
 	}
 	return nil
 }

@@ -7,9 +7,12 @@ package verify
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -79,6 +82,9 @@ func Config(path string) (*rest.Config, error) {
 	loading := clientcmd.NewDefaultClientConfigLoadingRules()
 	loading.ExplicitPath = path
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(loading, nil).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		err = errors.New("it isn't there, or names no cluster; name a kubeconfig with --cluster")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", cmp.Or(path, os.Getenv("KUBECONFIG"), "~/.kube/config"), err)
 	}
@@ -105,7 +111,24 @@ func OpenConfig(config *rest.Config, rate float32) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the kubeconfig: %w", err)
 	}
+	if err := ended(c.CertData, time.Now()); err != nil {
+		return nil, fmt.Errorf("use the kubeconfig: %w", err)
+	}
 	return &Cluster{host: c.Host, config: rest.CopyConfig(c), client: client, every: time.Duration(float64(time.Second) / float64(rate))}, nil
+}
+
+// ended says when the certificate of a kubeconfig's user has ended: to the server such
+// a user is nobody, and it doesn't say why.
+func ended(certificate []byte, now time.Time) error {
+	block, _ := pem.Decode(certificate)
+	if block == nil {
+		return nil
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil || !now.After(c.NotAfter) {
+		return nil
+	}
+	return fmt.Errorf("its user's certificate (%s) ended on %s; get the kubeconfig anew", c.Subject.CommonName, c.NotAfter.UTC().Format(time.DateOnly))
 }
 
 // Asked returns how many requests were sent.
@@ -139,6 +162,9 @@ func (c *Cluster) get(ctx context.Context, what, path string, set ...func(*rest.
 		c.mute++
 	}
 	if err != nil {
+		if inside, ok := errors.AsType[*url.Error](err); ok {
+			err = inside.Err // its words name the same address again
+		}
 		return nil, fmt.Errorf("GET %s%s: %w", c.host, path, said(err, body))
 	}
 	return body, nil
