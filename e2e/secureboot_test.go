@@ -1,13 +1,11 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
 	"math/big"
 	"net/http"
 	"os"
@@ -19,21 +17,26 @@ import (
 
 // A server as it is sold (Secure Boot on, the vendor's keys) is given the site's
 // certificate, boots the signed program from the network, is installed, and
-// starts signed from its disk; Secure Boot is on all the way. What is changed on
+// starts signed from its disk with the signed words of its class on the kernel line;
+// Secure Boot is on all the way. What is changed on
 // the disk afterwards is refused. It is one of the long stories; that firmware
 // refuses what is unsigned is proven in each run of the tests
 // (provisioner/netboot, TestLabSecureRefuses).
 func TestSecureBoot(t *testing.T) {
 	needsSite(t)
 	certificate, key := siteKey(t)
-	b := newBench(t, "t-secure", "small.yaml", "host-a", host, "kind: qemu", "kind: qemu, secureBoot: true",
-		"    classes:", "    secureBoot: {certificate: "+certificate+", key: {file: "+key+"}}\n    classes:")
+	b := newBench(t, "t-secure", "small.yaml", "host-a", host, "kind: qemu", "kind: qemu, secureBoot: true, cpus: 4",
+		"    classes:", "    secureBoot: {certificate: "+certificate+", key: {file: "+key+"}}\n    classes:",
+		"profile: basic, bios: {smt: enabled}", `profile: high-performance, bios: {smt: enabled, iommu: enabled}, reservedCPUs: "0-1"`,
+		"    waivers:\n", "    waivers:\n      - {requirement: ra2.k8s.006, reason: no controller tells how its devices are wired, until: 2036-01-01}\n")
 	b.must(b.run("image", "build", b.inventory()))
 	b.part("refused unsigned", (*bench).refusesUnsigned)
 	b.part("plan", (*bench).plansKeys)
 	if b.part("up", (*bench).installsSigned) {
 		b.part("again", (*bench).changesNothing)
 		b.part("power cycle", (*bench).startsSigned)
+		b.part("changed add-ons", (*bench).refusesChangedAddons)
+		b.part("other words", func(b *bench) { b.refusesOtherWords(signerOf(b.T, certificate, key)) })
 		b.part("changed disk", (*bench).refusesChangedProgram)
 	}
 }
@@ -124,6 +127,10 @@ func (b *bench) installsSigned() {
 	b.Logf("\n%s", r.out[strings.Index(r.out, "node  "):])
 	b.inOrder(b.console(), stubVerified, lockedDown, kernelVerified, "ra2-node: mode netboot", "ra2-node: this is "+host, "reading image back", "100%",
 		"restarting through the firmware", stubVerified, "Linux version", lockedDown, kernelVerified, "ra2-node: mode boot", "ra2-node: this is "+host, "running in system mode")
+	b.hasWords(b.console())
+	if strings.Contains(r.out, "not in force") {
+		b.Errorf("words of the class are not in force\n%s", r)
+	}
 	for _, unsigned := range []string{"iPXE", "Access Denied"} {
 		if strings.Contains(b.console(), unsigned) {
 			b.Errorf("the console says %q", unsigned)
@@ -145,6 +152,7 @@ func (b *bench) startsSigned() {
 	})
 	said := b.console()[before:]
 	b.inOrder(said, stubVerified, "ra2.initrd=", lockedDown, kernelVerified, "ra2-node: mode boot", "verity of the root: on", "running in system mode")
+	b.hasWords(said)
 	if strings.Contains(said, "mode netboot") {
 		b.Error("the machine booted from the network")
 	}
@@ -159,22 +167,7 @@ func (b *bench) startsSigned() {
 func (b *bench) refusesChangedProgram() {
 	b.reset(host, "ForceOff")
 	b.off(host)
-	disk, err := os.OpenFile(b.machine(host, "disk.raw"), os.O_RDWR, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer disk.Close()
-	head := make([]byte, 128<<20) // the system partition is the first
-	if _, err := io.ReadFull(disk, head); err != nil {
-		b.Fatal(err)
-	}
-	at := bytes.Index(head, []byte("ra2.initrd="))
-	if at < 0 {
-		b.Fatal("the disk has no signed kernel line")
-	}
-	if _, err := disk.WriteAt([]byte{head[at] ^ 1}, int64(at)); err != nil {
-		b.Fatal(err)
-	}
+	b.flipOnESP("ra2.initrd=")
 	before := len(b.console())
 	b.reset(host, "On")
 	b.until("the firmware to refuse the disk", startTime, func() (bool, string) {
