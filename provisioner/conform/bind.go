@@ -45,14 +45,14 @@ func Rows() ([]Row, error) { return RowsOf(ra2.Default) }
 // an error: a fault of the build. A check serves all releases that have its row;
 // what they ask differently it takes from the row's numbers and words.
 func RowsOf(release ra2.Release) ([]Row, error) {
-	catalogue, err := release.Load()
+	if _, err := ra2.ParseRelease(string(release)); err != nil {
+		return nil, err
+	}
+	catalogues, err := ra2.All()
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := ra2.AllIDs() // rows of other releases are bound, too
-	if err != nil {
-		return nil, err
-	}
+	catalogue := catalogues[slices.IndexFunc(catalogues, func(c ra2.Catalogue) bool { return c.Release == release })]
 	bound := map[string]binding{}
 	for _, part := range sections() {
 		maps.Copy(bound, part)
@@ -73,7 +73,7 @@ func RowsOf(release ra2.Release) ([]Row, error) {
 		delete(bound, id)
 	}
 	for _, id := range slices.Sorted(maps.Keys(bound)) {
-		if _, here := catalogue.Row(id); here || !slices.Contains(elsewhere, id) {
+		if !slices.ContainsFunc(catalogues, func(c ra2.Catalogue) bool { _, has := c.Entry(id); return has }) {
 			errs = append(errs, fmt.Errorf("%s is bound, and no catalogue has such an entry", id))
 		}
 	}

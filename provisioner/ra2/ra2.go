@@ -73,6 +73,15 @@ func (c Catalogue) Row(id string) (Row, bool) {
 	return c.Rows[i], true
 }
 
+// Entry returns the requirement with this id and variant, like ra2.k8s.012a.
+func (c Catalogue) Entry(id string) (Row, bool) {
+	i := slices.IndexFunc(c.Rows, func(r Row) bool { return r.ID+r.Variant == id })
+	if i < 0 {
+		return Row{}, false
+	}
+	return c.Rows[i], true
+}
+
 // indexed returns the catalogue with its rows found by id.
 func (c Catalogue) indexed() Catalogue {
 	c.index = map[string]int{}

@@ -90,41 +90,57 @@ func Load() (Catalogue, error) { return Default.Load() }
 // Load reads the catalogue of a release: Pieman's, changed by each release
 // after it up to this one.
 func (r Release) Load() (Catalogue, error) {
-	var c Catalogue
-	var err error
-	switch r {
-	case Pieman:
-		var file struct {
-			Source Source `yaml:"source"`
-			Rows   []Row  `yaml:"requirements"`
-		}
-		err = yaml.Unmarshal([]byte(pieman), &file)
-		c = Catalogue{Release: r, Source: file.Source, Rows: file.Rows}
-	case Quinnipiac:
-		c, err = r.changing(quinnipiac)
-	case Head:
-		c, err = r.changing(head)
-	default:
-		_, err = ParseRelease(string(r))
+	if _, err := ParseRelease(string(r)); err != nil {
+		return Catalogue{}, err
 	}
+	all, err := through(r)
 	if err != nil {
-		return Catalogue{}, fmt.Errorf("read the catalogue of RA2 %s: %w", r, err)
+		return Catalogue{}, err
 	}
-	return c.indexed(), nil
+	return all[len(all)-1], nil
 }
 
-// changing returns the catalogue that a file of changes makes of its base.
-func (r Release) changing(text string) (Catalogue, error) {
+// All reads the catalogues of all releases, oldest first.
+func All() ([]Catalogue, error) { return through(Head) }
+
+// through reads the catalogues up to that of a release. Each file is read once.
+func through(last Release) ([]Catalogue, error) {
+	var file struct {
+		Source Source `yaml:"source"`
+		Rows   []Row  `yaml:"requirements"`
+	}
+	if err := yaml.Unmarshal([]byte(pieman), &file); err != nil {
+		return nil, fmt.Errorf("read the catalogue of RA2 %s: %w", Pieman, err)
+	}
+	all := []Catalogue{Catalogue{Release: Pieman, Source: file.Source, Rows: file.Rows}.indexed()}
+	for _, next := range []struct {
+		release Release
+		text    string
+	}{{Quinnipiac, quinnipiac}, {Head, head}} {
+		before := all[len(all)-1]
+		if before.Release == last {
+			break
+		}
+		c, err := before.changed(next.release, next.text)
+		if err != nil {
+			return nil, fmt.Errorf("read the catalogue of RA2 %s: %w", next.release, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// changed returns the catalogue that a file of changes makes of this one.
+func (c Catalogue) changed(release Release, text string) (Catalogue, error) {
 	var d delta
 	if err := yaml.Unmarshal([]byte(text), &d); err != nil {
 		return Catalogue{}, err
 	}
-	base, err := d.Base.Load()
-	if err != nil {
-		return Catalogue{}, err
+	if d.Base != c.Release {
+		return Catalogue{}, fmt.Errorf("it changes %s, and comes after %s", d.Base, c.Release)
 	}
-	rows, err := d.apply(base.Rows)
-	return Catalogue{Release: r, Source: d.Source, Rows: rows}, err
+	rows, err := d.apply(c.Rows)
+	return Catalogue{Release: release, Source: d.Source, Rows: rows}.indexed(), err
 }
 
 // apply returns the rows after the changes; rows themselves stay as they are.
@@ -191,15 +207,12 @@ func set[T any](to *T, value *T) {
 
 // AllIDs returns the ids of the requirements of all releases, sorted.
 func AllIDs() ([]string, error) {
+	catalogues, err := All()
 	all := map[string]bool{}
-	for _, r := range Releases() {
-		c, err := r.Load()
-		if err != nil {
-			return nil, err
-		}
+	for _, c := range catalogues {
 		for _, id := range c.IDs() {
 			all[id] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(all)), nil
+	return slices.Sorted(maps.Keys(all)), err
 }

@@ -165,12 +165,8 @@ func fields(t *testing.T, r ra2.Row) (all map[string]any) {
 }
 
 func row(c ra2.Catalogue, id string) ra2.Row {
-	for _, r := range c.Rows {
-		if r.ID+r.Variant == id {
-			return r
-		}
-	}
-	return ra2.Row{}
+	r, _ := c.Entry(id)
+	return r
 }
 
 // TestParseRelease wants an unknown name to be answered with the list.

@@ -25,8 +25,9 @@ func releases(from, to Conformance) func(id string) string {
 		is, _ := rowOf(to.Rows, id)
 		same := before && was.Says == is.Says && was.Level == is.Level
 		if knowsOlder && knowsNewer {
-			a, b := entryOf(older, id), entryOf(newer, id)
-			before = a.ID != ""
+			var a, b ra2.Row
+			a, before = older.Entry(id)
+			b, _ = newer.Entry(id)
 			same = a.Level == b.Level && a.Paraphrase == b.Paraphrase && a.Condition == b.Condition && reflect.DeepEqual(a.Thresholds, b.Thresholds)
 		}
 		switch {
@@ -41,19 +42,10 @@ func releases(from, to Conformance) func(id string) string {
 
 // catalogueOf returns the catalogue of a revision, if this program has it.
 func catalogueOf(commit string) (ra2.Catalogue, bool) {
-	for _, r := range ra2.Releases() {
-		if c, err := r.Load(); err == nil && c.Source.Commit == commit {
-			return c, true
-		}
+	all, err := ra2.All()
+	i := slices.IndexFunc(all, func(c ra2.Catalogue) bool { return c.Source.Commit == commit })
+	if err != nil || i < 0 {
+		return ra2.Catalogue{}, false
 	}
-	return ra2.Catalogue{}, false
-}
-
-// entryOf returns an entry by a row's id, which holds its variant.
-func entryOf(c ra2.Catalogue, id string) ra2.Row {
-	i := slices.IndexFunc(c.Rows, func(r ra2.Row) bool { return r.ID+r.Variant == id })
-	if i < 0 {
-		return ra2.Row{}
-	}
-	return c.Rows[i]
+	return all[i], true
 }
