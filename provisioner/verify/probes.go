@@ -54,7 +54,7 @@ type scene struct {
 	opened  time.Time       // when it was made
 	given   []string        // addresses that it got
 	reached bool            // each of these answers from here
-	claimed string          // the volume that our claim got; it has to go, too
+	claimed bool            // a claim was made, and the volume that it got has to go, too
 	waits
 }
 

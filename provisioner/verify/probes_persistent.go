@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
@@ -90,22 +91,46 @@ func elsewhere(node string) *corev1.Affinity {
 	}}}}
 }
 
-// volumeGone waits until the volume of our claim is gone, after its namespace.
+// volumeGone waits until the volume of our claim is gone, after its namespace. A class
+// may say that volumes are to be retained, and this one holds nothing that anybody
+// wants.
 func (x *scene) volumeGone(ctx context.Context) error {
-	if x.claimed == "" {
+	if !x.claimed {
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), volumeTime, fmt.Errorf("a storage driver may take %v to remove it", volumeTime))
 	defer cancel()
-	err := until(ctx, "the volume "+x.claimed+" of our claim is gone", func(ctx context.Context) (bool, string) {
-		v, err := x.kube.CoreV1().PersistentVolumes().Get(ctx, x.claimed, metav1.GetOptions{})
+	list, err := x.kube.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("look whether a volume of our claim is left: %w; look by hand: kubectl get persistentvolumes", err)
+	}
+	var errs error
+	for _, v := range list.Items {
+		if v.Spec.ClaimRef != nil && v.Spec.ClaimRef.Namespace == x.home {
+			errs = errors.Join(errs, x.released(ctx, v))
+		}
+	}
+	return errs
+}
+
+// released lets a volume go.
+func (x *scene) released(ctx context.Context, v corev1.PersistentVolume) error {
+	volumes := x.kube.CoreV1().PersistentVolumes()
+	if v.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRetain {
+		change := []byte(`{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`)
+		if _, err := volumes.Patch(ctx, v.Name, types.MergePatchType, change, metav1.PatchOptions{}); err != nil {
+			return fmt.Errorf("let the volume %s of our claim go: %w; remove it by hand: kubectl delete persistentvolume %s", v.Name, err, v.Name)
+		}
+	}
+	err := until(ctx, "the volume "+v.Name+" of our claim is gone", func(ctx context.Context) (bool, string) {
+		now, err := volumes.Get(ctx, v.Name, metav1.GetOptions{})
 		if err != nil {
 			return apierrors.IsNotFound(err), err.Error()
 		}
-		return false, fmt.Sprintf("%s %s", v.Status.Phase, v.Status.Message)
+		return false, fmt.Sprintf("%s %s", now.Status.Phase, now.Status.Message)
 	})
 	if err != nil {
-		return fmt.Errorf("%w; remove it by hand: kubectl delete persistentvolume %s", err, x.claimed)
+		return fmt.Errorf("%w; remove it by hand: kubectl delete persistentvolume %s", err, v.Name)
 	}
 	return nil
 }

@@ -73,6 +73,15 @@ func (x *scene) balance(ctx context.Context) {
 	}
 	p.Outcome = verdictOf(good)
 	x.tell(p, err)
+	x.echoed(all, err)
+}
+
+// echoed tells of the packets among these: that each came back.
+func (x *scene) echoed(all []answer, err error) {
+	packets := slices.DeleteFunc(slices.Clone(all), func(a answer) bool { return !strings.HasPrefix(a.URL, "udp://") })
+	back := len(slices.DeleteFunc(slices.Clone(packets), func(a answer) bool { return !a.OK }))
+	x.tell(conform.Probe{Name: conform.ProbeUDP, Did: "sent packets by UDP to each address of a Service, and waited for an answer to each", Said: []string{fmt.Sprintf("%d of %d were answered", back, len(packets))},
+		Outcome: verdictOf(allOK(packets)), Repeat: "by hand: from a pod, ask the Service's address by UDP"}, err)
 }
 
 // nodePort asks each address of each node that is Ready.

@@ -12,7 +12,6 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/verify/errand"
@@ -92,6 +91,7 @@ func (x *scene) provide(ctx context.Context, s stored) error {
 	if !s.byDefault {
 		claim.Spec.StorageClassName = &s.class.Name
 	}
+	x.claimed = true
 	if _, err := core.PersistentVolumeClaims(x.home).Create(ctx, claim, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("make a claim of the class %s: %w", s.class.Name, err)
 	}
@@ -180,28 +180,18 @@ func (x *scene) compared(found []file) []string {
 	return said
 }
 
-// bound looks at the claim, and sees to it that its volume goes with it: a class may
-// say that volumes are to be retained, and this one holds nothing that anybody wants.
+// bound looks at the claim.
 func (x *scene) bound(ctx context.Context, s stored) (bool, string) {
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	claim, err := x.kube.CoreV1().PersistentVolumeClaims(x.home).Get(asking, "stored", metav1.GetOptions{})
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, "" // nothing is known of it
-	}
-	if claim.Status.Phase != corev1.ClaimBound {
+	case claim.Status.Phase != corev1.ClaimBound:
 		return false, fmt.Sprintf("a claim of the class %s is %s after %v", s.class.Name, claim.Status.Phase, time.Since(s.began).Round(time.Second))
 	}
-	x.claimed = claim.Spec.VolumeName
-	v, err := x.kube.CoreV1().PersistentVolumes().Get(asking, x.claimed, metav1.GetOptions{})
-	if err == nil && v.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimRetain && v.Spec.ClaimRef != nil && v.Spec.ClaimRef.UID == claim.UID {
-		change := []byte(`{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}`)
-		_, err = x.kube.CoreV1().PersistentVolumes().Patch(asking, x.claimed, types.MergePatchType, change, metav1.PatchOptions{})
-	}
-	if err != nil {
-		x.t.cluster.telling("the volume " + x.claimed + " of our claim may stay: " + err.Error())
-	}
-	return true, fmt.Sprintf("a claim of the class %s is bound to %s", s.class.Name, x.claimed)
+	return true, fmt.Sprintf("a claim of the class %s is bound to %s", s.class.Name, claim.Spec.VolumeName)
 }
 
 // byDefault tells of a claim that names no class.

@@ -36,19 +36,19 @@ func TestProbes(t *testing.T) {
 		want string // each probe with its outcome; "-" is one that isn't made
 	}{
 		"all is well": {world{enforces: true, spreads: true, six: true, address: "127.0.77.7", stores: true, evicts: true, pins: true, serves: true, hops: 2}, `
-			dual-stack pass, balance pass, node-port pass, external-name pass, network-policy pass, load-balancer pass, advertise pass, multipath pass, failover pass,
+			dual-stack pass, balance pass, udp pass, node-port pass, external-name pass, network-policy pass, load-balancer pass, advertise pass, multipath pass, failover pass,
 			pinning pass, huge-pages pass, ingress pass, volumes pass, default-class pass, persistent pass, ephemeral pass`},
 		"nothing behaves": {world{}, `
-			dual-stack fail, balance fail, node-port pass, external-name pass, network-policy unknown, load-balancer fail, advertise -, multipath -, failover -,
+			dual-stack fail, balance fail, udp fail, node-port pass, external-name pass, network-policy unknown, load-balancer fail, advertise -, multipath -, failover -,
 			pinning fail, huge-pages fail, ingress fail, volumes fail, default-class fail, persistent unknown, ephemeral fail`},
 		"flannel": {world{spreads: true, six: true, address: "127.0.77.8", bare: true}, `
-			dual-stack pass, balance pass, node-port pass, external-name pass, network-policy fail, load-balancer unknown, advertise -, multipath -, failover -,
+			dual-stack pass, balance pass, udp pass, node-port pass, external-name pass, network-policy fail, load-balancer unknown, advertise -, multipath -, failover -,
 			pinning -, huge-pages -, ingress -, volumes fail, default-class -, persistent -, ephemeral fail`},
 		"a disk that forgets, and one way": {world{spreads: true, six: true, enforces: true, address: "127.0.77.7", stores: true, forgets: true, evicts: true, pins: true, serves: true, all: true, hops: 1}, `
-			dual-stack pass, balance pass, node-port pass, external-name pass, network-policy pass, load-balancer pass, advertise pass, multipath fail, failover pass,
+			dual-stack pass, balance pass, udp pass, node-port pass, external-name pass, network-policy pass, load-balancer pass, advertise pass, multipath fail, failover pass,
 			pinning pass, huge-pages pass, ingress unknown, volumes pass, default-class pass, persistent fail, ephemeral pass`},
 		"no pod reaches another": {world{dead: true, hops: -1, bare: true, address: "127.0.77.7"}, `
-			dual-stack fail, balance fail, node-port fail, external-name fail, network-policy unknown, load-balancer pass, advertise unknown, multipath unknown, failover pass,
+			dual-stack fail, balance fail, udp fail, node-port fail, external-name fail, network-policy unknown, load-balancer pass, advertise unknown, multipath unknown, failover pass,
 			pinning -, huge-pages -, ingress -, volumes fail, default-class -, persistent -, ephemeral fail`},
 	} {
 		t.Run(name, func(t *testing.T) {
