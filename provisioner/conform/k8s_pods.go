@@ -19,7 +19,7 @@ func allocation(s Snapshot) []Finding {
 				lacks = append(lacks, string(name))
 			}
 		}
-		return either(len(lacks) == 0, ofNode(n), "CPU, memory and ephemeral storage to allocate", "none of: "+orNone(few(lacks)), "see the node's kubelet",
+		return either(len(lacks) == 0, ofNode(n), "CPU, memory and ephemeral storage to allocate", "none of: "+orNone(few(lacks)), "see what the kubelet measures and reserves: kubectl describe "+ofNode(n),
 			s.saw(Nodes, ofNode(n), ".status.allocatable", n.Status.Allocatable))
 	})
 	all = append(all, s.placed())

@@ -88,7 +88,7 @@ func provisioned(s Snapshot) []Finding {
 	if len(made)+len(not) == 0 {
 		return []Finding{{Verdict: Unknown, Want: want, Missing: []string{"clusters of Cluster API: there is none yet"}, Evidence: []Evidence{seen}}}
 	}
-	return []Finding{either(len(made) > 0, "", want, orNone(few(append(made, not...))), "see the conditions of the Cluster", seen)}
+	return []Finding{either(len(made) > 0, "", want, orNone(few(append(made, not...))), "see why not: kubectl describe clusters.cluster.x-k8s.io -A", seen)}
 }
 
 // autoscaled is ra2.lcm.002: workers come and go with demand, which cluster-autoscaler

@@ -28,7 +28,7 @@ func (s Snapshot) missingRole(r role, want string) Finding {
 func (s Snapshot) deployedOf(found []deployed, want string) []Finding {
 	var all []Finding
 	for _, d := range found {
-		all = append(all, either(d.ready, d.object, want, fmt.Sprintf("%s, ready: %v", d.product, d.ready), "see its pods", s.saying([]deployed{d})...))
+		all = append(all, either(d.ready, d.object, want, fmt.Sprintf("%s, ready: %v", d.product, d.ready), "see why not: "+strings.Replace(Kubectl(d.object, ""), " get ", " describe ", 1), s.saying([]deployed{d})...))
 	}
 	return all
 }
@@ -44,7 +44,7 @@ func (s Snapshot) onEveryNode(found []deployed, want string) Finding {
 			best = fmt.Sprintf("%s on %d of %d nodes", object, most, len(s.Nodes))
 		}
 	}
-	return either(int(most) >= len(s.Nodes) && len(s.Nodes) > 0, "", want, best, "see its pods, and what taints they tolerate", s.saying(found)...)
+	return either(int(most) >= len(s.Nodes) && len(s.Nodes) > 0, "", want, best, "see which nodes have none, and what taints it tolerates: kubectl get pods -A -o wide", s.saying(found)...)
 }
 
 // metricsCollected is ra2.mon.001.
@@ -96,7 +96,7 @@ func logsGathered(s Snapshot) []Finding {
 	}
 	return []Finding{
 		s.onEveryNode(found, "an agent on every node"),
-		s.byProbe(ProbeLogs+"-018", "lines of every node, and of pods on each, are found in the store", "see what the agent reads"),
+		s.byProbe(ProbeLogs+"-018", "lines of every node, and of pods on each, are found in the store", "see what the agent reads: its configuration, and the log of its pods"),
 	}
 }
 

@@ -86,7 +86,7 @@ func supportedClasses(s Snapshot) []Finding {
 func (s Snapshot) claimed() Finding {
 	const want = "a claim of a class gets a volume"
 	if _, done := s.probe(ProbeDefaultClass); done {
-		return s.byProbe(ProbeDefaultClass, want, "see the claim's events")
+		return s.byProbe(ProbeDefaultClass, want, "see why the claim waits: kubectl describe pvc, and the log of the driver")
 	}
 	for _, c := range s.VolumeClaims {
 		if c.Status.Phase == corev1.ClaimBound && c.Spec.StorageClassName != nil && *c.Spec.StorageClassName != "" {

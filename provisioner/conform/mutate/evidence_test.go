@@ -5,18 +5,19 @@ import (
 	"testing"
 
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
+	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
 
 // TestEvidence reads the findings of the conformant cluster and of each broken row
 // as an auditor does: what was judged by something that is there names it, the
 // command and the time, and what fails says what was wanted and what to do.
 func TestEvidence(t *testing.T) {
-	rows, err := conform.Rows()
+	rows, err := conform.RowsOf(ra2.Head)
 	if err != nil {
 		t.Fatal(err)
 	}
 	audit(t, "nothing is broken", conform.Judge(rows, Conformant()))
-	for _, m := range All() {
+	for _, m := range Of(ra2.Head) {
 		s := Conformant()
 		if m.On != nil {
 			m.On(&s)
