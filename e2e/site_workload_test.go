@@ -143,21 +143,25 @@ func (b *bench) interruptedDisturbance() {
 
 // killedDisturbance kills a run while a pod more is there: the next one undoes it.
 func (b *bench) killedDisturbance() {
-	replicas := func() string {
-		return b.must(b.kubectl("-n shop get deployment web -o jsonpath='{.spec.replicas}'")).out
+	replicas := func() int {
+		var d struct{ Spec struct{ Replicas int } }
+		if err := b.kube().get("/apis/apps/v1/namespaces/shop/deployments/web", &d); err != nil {
+			b.Fatal(err)
+		}
+		return d.Spec.Replicas
 	}
 	c := b.disturb("shop", "scale", "10s", "--stateless", "none")
-	b.until("a pod more", time.Minute, func() (bool, string) { n := replicas(); return n == "3", n })
+	b.until("a pod more", time.Minute, func() (bool, string) { n := replicas(); return n == 3, fmt.Sprint(n) })
 	if err := c.Process.Kill(); err != nil {
 		b.Fatal(err)
 	}
 	c.wait()
-	if n := replicas(); n != "3" {
-		b.Fatalf("it has %s replicas: it was killed too late", n)
+	if n := replicas(); n != 3 {
+		b.Fatalf("it has %d replicas: it was killed too late", n)
 	}
 	r := b.disturb("shop", "dns", "5s", "--stateless", "none").wait()
-	if n := replicas(); n != "2" || !strings.Contains(r.err, "was left by an earlier run") {
-		b.Errorf("%s replicas\n%s", n, r)
+	if n := replicas(); n != 2 || !strings.Contains(r.err, "was left by an earlier run") {
+		b.Errorf("%d replicas\n%s", n, r)
 	}
 	b.nothingLeft()
 }

@@ -164,7 +164,10 @@ func TestUnreachable(t *testing.T) {
 func TestLinks(t *testing.T) {
 	for kind, want := range map[string]string{"latency": "delay 2s", "corruption": "corrupt 10%", "duplication": "duplicate 100%"} {
 		pid := pod(t, "ip link add v0 type veth peer name v1", "ip link set v0 up", "ip link set v1 up")
-		before := insideOf(t, pid, "tc qdisc show") + insideOf(t, pid, "ip -o link")
+		made := func() string { // a link's state comes when it will
+			return insideOf(t, pid, "tc qdisc show") + fmt.Sprint(strings.Count(insideOf(t, pid, "ip -o link"), "\n"), " links")
+		}
+		before := made()
 		r, l := begin(t, "-pid", strconv.Itoa(pid), kind)
 		switch got := insideOf(t, pid, "tc qdisc show dev v0"); {
 		case l.Event == "lacks":
@@ -179,7 +182,7 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%+v, exit status %d", l, code)
 			}
 		}
-		if after := insideOf(t, pid, "tc qdisc show") + insideOf(t, pid, "ip -o link"); after != before {
+		if after := made(); after != before {
 			t.Errorf("%s: there was\n%sand is\n%s", kind, before, after)
 		}
 	}
