@@ -74,8 +74,8 @@ func (n netemOn) undo() error {
 // passed implements link: the qdisc counts what it let go (linux/gen_stats.h).
 func (n netemOn) passed() int64 {
 	const get, stats2, basic, tcmsg = 38, 7, 1, 20
-	m, err := answer(get, 0, words(0, uint32(n.link), byUs, tcRoot, 0))
-	if err != nil || len(m.Data) < tcmsg {
+	m, err := answer(get, echoing|ack, words(0, uint32(n.link), byUs, tcRoot, 0))
+	if err != nil || m.Header.Type != newQdisc || len(m.Data) < tcmsg {
 		return 0
 	}
 	counts := inside(inside(m.Data[tcmsg:], stats2), basic)

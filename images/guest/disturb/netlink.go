@@ -12,6 +12,7 @@ const (
 	newQdisc, delQdisc     = 36, 37
 	newFilter, delFilter   = 44, 45
 	ack, create, exclusive = 4, 0x400, 0x200
+	echoing                = 8 // what is asked for comes back to who asks, and not only to who listens
 )
 
 // attribute appends an attribute, padded to 4 bytes.
@@ -43,6 +44,10 @@ func answer(kind, flags uint16, body []byte) (syscall.NetlinkMessage, error) {
 		return none, err
 	}
 	defer syscall.Close(fd)
+	patience := syscall.Timeval{Sec: 5} // the kernel answers at once, or never
+	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &patience); err != nil {
+		return none, err
+	}
 	msg := binary.NativeEndian.AppendUint32(nil, uint32(16+len(body)))
 	msg = binary.NativeEndian.AppendUint16(msg, kind)
 	msg = binary.NativeEndian.AppendUint16(msg, 1|flags)
