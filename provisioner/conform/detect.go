@@ -228,9 +228,10 @@ func imagesOf(all []controller) string {
 }
 
 // isPlatform reports whether a namespace holds the platform itself. What runs
-// there is the operator's, not a workload.
+// there is the operator's, not a workload; nor is what a run of ours that was cut short
+// has left (ra2-verify-nodes-…, ra2-verify-probes-…).
 func isPlatform(namespace string) bool {
-	return strings.HasPrefix(namespace, "kube-") || strings.HasPrefix(namespace, "openshift-") || slices.Contains([]string{
+	return strings.HasPrefix(namespace, "kube-") || strings.HasPrefix(namespace, "ra2-verify-") || strings.HasPrefix(namespace, "openshift-") || slices.Contains([]string{
 		"calico-system", "calico-apiserver", "tigera-operator", "cilium", "cilium-secrets", "metallb-system", "frr-k8s-system", "node-feature-discovery",
 		"cert-manager", "ingress-nginx", "traefik", "istio-system", "linkerd", "local-path-storage", "sriov-network-operator", "logging", "monitoring",
 	}, namespace)

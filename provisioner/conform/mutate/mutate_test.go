@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
 )
@@ -144,6 +146,21 @@ func TestSought(t *testing.T) {
 	}
 	if tried < 60 {
 		t.Errorf("only %d mutations rest on nodes or probes", tried)
+	}
+}
+
+// TestOwnPods wants no row to change its verdict for pods that a run of verify has left
+// when it was killed.
+func TestOwnPods(t *testing.T) {
+	rows := ours(t, ra2.Default)
+	before, s := conform.Judge(rows, Conformant()), Conformant()
+	left := s.Pods[len(s.Pods)-1]
+	left.Namespace, left.Name, left.Spec.Containers = "ra2-verify-probes-x7k2p", "ra2-server-dpxm7", []corev1.Container{{Name: "main", Image: "ra2-deploy.io/probe:v1"}}
+	s.Pods = append(s.Pods, left)
+	for i, r := range conform.Judge(rows, s) {
+		if r.Verdict != before[i].Verdict {
+			t.Errorf("%s was %s, and is %s: %+v", r.ID, before[i].Verdict, r.Verdict, r.Findings)
+		}
 	}
 }
 
