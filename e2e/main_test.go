@@ -2,7 +2,7 @@
 // machines, and nothing of their inside.
 //
 //	go test ./e2e -lab         one small install through real firmware (root, QEMU)
-//	go test ./e2e -lab -site   whole HA sites on container machines (root, ~1 h)
+//	go test ./e2e -lab -site   whole HA sites on container machines (root, ~1.5 h)
 package e2e
 
 import (

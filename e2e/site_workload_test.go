@@ -44,7 +44,7 @@ func TestWorkload(t *testing.T) {
 // kubectl runs kubectl in the lab's network.
 func (b *bench) kubectl(args string) result {
 	b.Helper()
-	return b.start("ip", "netns", "exec", b.namespace(), "sh", "-c", "kubectl --kubeconfig "+b.state("secrets/kubeconfig")+" "+args).wait()
+	return b.start("ip", "netns", "exec", b.namespace(), "sh", "-c", "export KUBECONFIG="+b.state("secrets/kubeconfig")+"; kubectl "+args).wait()
 }
 
 // disturb starts verify workload on a namespace.
