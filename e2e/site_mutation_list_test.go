@@ -210,7 +210,7 @@ func (b *bench) police(policies int, guarded, friends []string) error {
 			family := map[bool]string{true: "ip6", false: "ip"}[strings.Contains(ip, ":")]
 			for _, friend := range friends {
 				if policies > 1 && strings.Contains(friend, ":") == strings.Contains(ip, ":") {
-					rules += fmt.Sprintf("%s saddr %s %[1]s daddr %s accept\n", family, friend, ip)
+					rules += fmt.Sprintf("%[1]s saddr %[2]s %[1]s daddr %[3]s accept\n", family, friend, ip)
 				}
 			}
 			rules += fmt.Sprintf("%s daddr %s tcp dport 8080 drop\n", family, ip)
