@@ -29,7 +29,7 @@ const (
 	ownEdition       = 1
 	containerEdition = 3
 	bundleEdition    = 1
-	dataEdition      = 6
+	dataEdition      = 7
 	imageEdition     = 6
 	secureEdition    = 2 // of those images only that are signed
 )

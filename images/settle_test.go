@@ -2,6 +2,8 @@ package images
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -103,5 +105,62 @@ func TestSettleStore(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSettleUsage: containerd notes of a snapshot what a file system had given to it
+// by then, which is another number each time. What is kept is what its files need.
+func TestSettleUsage(t *testing.T) {
+	snapshot := [][]byte{[]byte("v1"), []byte("snapshots"), []byte("k8s.io/1/sha256:1")}
+	for _, told := range []int64{4096, 1 << 30} {
+		root := aStore(t)
+		path := filepath.Join(root, storeSnapshots)
+		layer := filepath.Join(filepath.Dir(path), "snapshots/300/fs")
+		if err := os.MkdirAll(filepath.Join(layer, "usr/bin"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(layer, "usr/bin/a"), make([]byte, 5000), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(filepath.Join(layer, "usr/bin/a"), filepath.Join(layer, "usr/bin/b")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("a", filepath.Join(layer, "usr/bin/c")); err != nil {
+			t.Fatal(err)
+		}
+		inDatabase(t, path, func(tx *bbolt.Tx) error {
+			b, err := bucketAt(tx, snapshot)
+			if err != nil {
+				return err
+			}
+			return errors.Join(b.Put([]byte("id"), binary.AppendUvarint(nil, 300)), b.Put([]byte("size"), binary.AppendVarint(nil, told)))
+		})
+		if err := settleStore(root); err != nil {
+			t.Fatal(err)
+		}
+		inDatabase(t, path, func(tx *bbolt.Tx) error {
+			b, err := bucketAt(tx, snapshot)
+			if err != nil {
+				return err
+			}
+			const want = 3*4096 + 8192 // fs, usr, bin, and one file of two names
+			if got, _ := binary.Varint(b.Get([]byte("size"))); got != want {
+				t.Errorf("a snapshot of which containerd noted %d has size %d, want %d", told, got, want)
+			}
+			return nil
+		})
+	}
+}
+
+// inDatabase changes a database.
+func inDatabase(t *testing.T, path string, change func(*bbolt.Tx) error) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Update(change); err != nil {
+		t.Fatal(err)
 	}
 }
