@@ -126,7 +126,7 @@ func ofControl() [][]sabotage {
 func ofBehaviour() [][]sabotage {
 	return [][]sabotage{
 		{{rows: "ra2.k8s.014 ra2.k8s.015 ra2.k8s.017 ra2.k8s.018 ra2.ntw.014 ra2.ntw.017 ra2.ntw.018", play: (*bench).hands,
-			name: "policies are enforced and a Service gets an address, by hand; but node ports are shut, there is no DNS, and a Service leads clients to one pod",
+			name: "policies are enforced and a Service gets an address, by hand; but node ports are shut, and there is no DNS",
 			do: []string{"worker-b: nft 'table inet shut { chain c { type filter hook prerouting priority -300; tcp dport 30000-32767 drop; }; }'", "kubectl scale deployment -n kube-system coredns --replicas 0",
 				"worker-a: ip addr add 10.17.0.200/32 dev eth0; ip addr add fd00:17::200/128 dev eth0 nodad"},
 			undo: []string{"worker-b: nft delete table inet shut", "kubectl scale deployment -n kube-system coredns --replicas 2", "kubectl rollout status deployment -n kube-system coredns --timeout 2m",
@@ -144,9 +144,7 @@ type list struct {
 			Labels          map[string]string
 		}
 		Spec struct {
-			Type            string
-			NodeName        string
-			SessionAffinity string
+			Type string
 		}
 		Status struct {
 			PodIPs       []struct{ IP string }
@@ -156,9 +154,8 @@ type list struct {
 }
 
 // hands does what controllers would do for Services and policies of a probe, until it is
-// ended: a Service of type LoadBalancer gets addresses that worker-a has; a Service
-// with node ports leads each client to one pod; a pod that policies are about is
-// shut for all but the friends that a second policy lets in.
+// ended: a Service of type LoadBalancer gets addresses that worker-a has; a pod that
+// policies are about is shut for all but the friends that a second policy lets in.
 func (b *bench) hands(ended <-chan struct{}) {
 	for last := ""; ; {
 		select {
@@ -184,8 +181,6 @@ func (b *bench) handle() error {
 		switch {
 		case o.Spec.Type == "LoadBalancer" && len(o.Status.LoadBalancer.Ingress) == 0:
 			b.kubectl("patch " + at + ` --subresource status --type merge -p '{"status":{"loadBalancer":{"ingress":[{"ip":"10.17.0.200"},{"ip":"fd00:17::200"}]}}}'`)
-		case o.Spec.Type == "NodePort" && o.Spec.SessionAffinity == "None":
-			b.kubectl("patch " + at + ` --type merge -p '{"spec":{"sessionAffinity":"ClientIP"}}'`)
 		case o.Metadata.Name == "deny" || o.Metadata.Name == "allow":
 			policies++
 		}
