@@ -120,6 +120,3 @@ func Addon(cacheDir string, m Manifest, signer *secureboot.Signer, words string)
 	}
 	return filepath.Join(dir, "ra2.addon.efi"), nil
 }
-
-// addonEdition counts the changes of Addon that give other bytes.
-const addonEdition = 1

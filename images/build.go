@@ -32,6 +32,7 @@ const (
 	dataEdition      = 7
 	imageEdition     = 6
 	secureEdition    = 2 // of those images only that are signed
+	addonEdition     = 1 // of the signed words of a class
 )
 
 // builder is one build: what is wanted, from what, where to.

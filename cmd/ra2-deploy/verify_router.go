@@ -62,6 +62,7 @@ type limited struct {
 	left int
 }
 
+// Write implements io.Writer.
 func (l *limited) Write(data []byte) (int, error) {
 	if l.left -= len(data); l.left < 0 {
 		return 0, l.full()

@@ -41,7 +41,7 @@ func newMkosi(ctx context.Context, cache, mirror string) (mkosi, error) {
 }
 
 // work gives a name in the folder where mkosi works.
-func (m mkosi) work(name string) string { return filepath.Join(m.root, "work", name) }
+func (m mkosi) work(name string) string { return filepath.Join(m.root, "build", name) }
 
 // prepare writes the repository and the configuration of an image of the same
 // packages: an erofs with a hash tree on a disk, packed with zstd. There is no
@@ -68,7 +68,7 @@ func (m mkosi) prepare(entries []deb.Entry, path func(deb.Entry) string, package
 			sha256.Sum256(index), len(index)),
 		"repart/10-root.conf":   "[Partition]\nType=root\nFormat=erofs\nCopyFiles=/\nVerity=data\nVerityMatchKey=root\nMinimize=best\n",
 		"repart/20-verity.conf": "[Partition]\nType=root-verity\nVerity=hash\nVerityMatchKey=root\nMinimize=best\n",
-		"mkosi.conf": "[Distribution]\nDistribution=debian\nRelease=trixie\nLocalMirror=file:///work/repository\nRepositoryKeyCheck=no\n" +
+		"mkosi.conf": "[Distribution]\nDistribution=debian\nRelease=trixie\nLocalMirror=file:///build/repository\nRepositoryKeyCheck=no\n" +
 			"[Output]\nFormat=disk\nOutputDirectory=out\nCompressOutput=zstd\nRepartDirectories=repart\nManifestFormat=\n" +
 			"[Content]\nBootable=no\nBootloader=none\nPackages=" + strings.Join(packages, "\n  ") + "\n" +
 			"[Build]\nPackageCacheDirectory=cache\nWorkspaceDirectory=/workspace\nEnvironment=SYSTEMD_REPART_MKFS_OPTIONS_EROFS=-zlz4\n",
@@ -89,7 +89,7 @@ mount --rbind /sys sys
 mount --rbind /dev dev
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
-exec chroot . sh -c 'cd /work && exec mkosi --force build'`
+exec chroot . sh -c 'cd /build && exec mkosi --force build'`
 	return timedRun(ctx, "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", m.root)
 }
 

@@ -5,15 +5,17 @@ import (
 	"strings"
 )
 
-const redacted = "[redacted]"
+// Redacted stands in the place of a secret.
+const Redacted = "[redacted]"
 
-// word is what the name of a secret has in it.
-const word = `(?:password|passwd|passphrase|pwd|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|credential|client[-_]?key[-_]?data)`
+// SecretWord is what the name of a secret has in it, as a regular expression in which
+// case doesn't matter.
+const SecretWord = `(?:passw|passphrase|pwd|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|credential|client[-_]?key[-_]?data)`
 
 var (
 	pem      = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`)
-	assigned = regexp.MustCompile(`(?i)(` + word + `[\w-]*|"auth)(\\*["']?\s*[=:]\s*)(\\*"[^"\\]*\\*"|'[^']*'|[^\s,;&"'}\]\[\\]+)`)
-	flagged  = regexp.MustCompile(`(?i)(--?[\w-]*` + word + `[\w-]*)(["']?,?\s+["']?)([^\s,"'-][^\s,"']*)`) // --password x, and "--password", "x"
+	assigned = regexp.MustCompile(`(?i)(` + SecretWord + `[\w-]*|"auth)(\\*["']?\s*[=:]\s*)(\\*"[^"\\]*\\*"|'[^']*'|[^\s,;&"'}\]\[\\]+)`)
+	flagged  = regexp.MustCompile(`(?i)(--?[\w-]*` + SecretWord + `[\w-]*)(["']?,?\s+["']?)([^\s,"'-][^\s,"']*)`) // --password x, and "--password", "x"
 	bearer   = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`)
 	inURL    = regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+@`)
 	jwt      = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
@@ -28,14 +30,14 @@ var (
 
 // Redact takes out of a text what looks like a secret.
 func Redact(value string) string {
-	value = pem.ReplaceAllString(value, redacted)
-	value = bearer.ReplaceAllString(value, "$1 "+redacted)
+	value = pem.ReplaceAllString(value, Redacted)
+	value = bearer.ReplaceAllString(value, "$1 "+Redacted)
 	value = given(assigned, value)
 	value = given(flagged, value)
-	value = inURL.ReplaceAllString(value, "$1"+redacted+"@")
-	value = jwt.ReplaceAllString(value, redacted)
-	value = issued.ReplaceAllString(value, redacted)
-	return joinWord.ReplaceAllString(value, redacted)
+	value = inURL.ReplaceAllString(value, "$1"+Redacted+"@")
+	value = jwt.ReplaceAllString(value, Redacted)
+	value = issued.ReplaceAllString(value, Redacted)
+	return joinWord.ReplaceAllString(value, Redacted)
 }
 
 // given takes out the values that follow a secret's name; what only says where one
@@ -49,7 +51,7 @@ func given(names *regexp.Regexp, value string) string {
 			continue
 		}
 		b.WriteString(value[from:at[6]])
-		b.WriteString(redacted)
+		b.WriteString(Redacted)
 		from = at[7]
 	}
 	b.WriteString(value[from:])

@@ -25,11 +25,19 @@ const factsTime = 3 * time.Minute
 // paced is a rate limiter of client-go that sends no more than the cluster does.
 type paced struct{ c *Cluster }
 
-// TryAccept, Accept, Stop, QPS and Wait implement flowcontrol.RateLimiter.
-func (paced) TryAccept() bool                  { return false }
-func (p paced) Accept()                        { _ = p.Wait(context.Background()) }
-func (paced) Stop()                            {}
-func (p paced) QPS() float32                   { return float32(time.Second) / float32(p.c.every) }
+// TryAccept implements flowcontrol.RateLimiter: who can't wait sends nothing.
+func (paced) TryAccept() bool { return false }
+
+// Accept implements flowcontrol.RateLimiter.
+func (p paced) Accept() { _ = p.Wait(context.Background()) }
+
+// Stop implements flowcontrol.RateLimiter.
+func (paced) Stop() {}
+
+// QPS implements flowcontrol.RateLimiter, in requests per second.
+func (p paced) QPS() float32 { return float32(time.Second) / float32(p.c.every) }
+
+// Wait implements flowcontrol.RateLimiter.
 func (p paced) Wait(ctx context.Context) error { return p.c.pace(ctx) }
 
 // kube returns a client for objects that are made, which asks as slowly as all else.

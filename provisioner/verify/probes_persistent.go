@@ -49,7 +49,10 @@ func (x *scene) reread(ctx context.Context, s stored) ([]string, conform.Verdict
 		return nil, conform.Unknown, fmt.Errorf("start a reader: %w", err)
 	}
 	found, err := x.worked(ctx, made, 1)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, conform.Unknown, err // of the run's end, and not of the claim
+	case err != nil:
 		return []string{err.Error()}, conform.Fail, nil // the writer before it ran with this claim
 	}
 	asking, cancel := context.WithTimeout(ctx, askTime)

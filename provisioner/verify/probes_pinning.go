@@ -64,6 +64,7 @@ func (p pins) good() bool {
 	return p.alone.Size() == p.want && p.alone.Intersection(p.beside).IsEmpty()
 }
 
+// String says in short what the two run on.
 func (p pins) String() string {
 	return fmt.Sprintf("on %s a pod that wants %d whole processors runs on %s (NUMA nodes %v), one beside it on %s", p.node, p.want, p.alone, p.numa, p.beside)
 }

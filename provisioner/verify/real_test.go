@@ -84,7 +84,7 @@ func TestRealServer(t *testing.T) {
 	if k := s.Kubelets["worker-a"]; k.ReservedSystemCPUs != "0,40" {
 		t.Errorf("the kubelet's configuration: %+v", k)
 	}
-	if len(s.Custom["bgppeers.metallb.io"]) != 1 || s.Custom["bgppeers.metallb.io"][0].Text("spec", "password") != redacted {
+	if len(s.Custom["bgppeers.metallb.io"]) != 1 || s.Custom["bgppeers.metallb.io"][0].Text("spec", "password") != conform.Redacted {
 		t.Errorf("the peers: %v", s.Custom["bgppeers.metallb.io"])
 	}
 	few, _ := take(t, config, apiserver.Auditor)

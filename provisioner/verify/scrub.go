@@ -7,11 +7,9 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 )
 
-const redacted = "[redacted]"
-
 // secretName matches names whose value is one's own: of fields ("password" of
 // a BGPPeer), of environment variables and of flags.
-var secretName = regexp.MustCompile(`(?i)(passw|passphrase|pwd|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|credential)`)
+var secretName = regexp.MustCompile(`(?i)` + conform.SecretWord)
 
 // reference matches names of fields that only say where a secret is.
 var reference = regexp.MustCompile(`(?i)(ref|name|namespace|file|path)$`)
@@ -53,20 +51,20 @@ func scrub(value any) any {
 			flag, _ := before(v, i).(string)
 			v[i] = scrub(v[i])
 			if _, plain := v[i].(string); plain && secretFlag.MatchString(flag) && !reference.MatchString(flag) {
-				v[i] = redacted
+				v[i] = conform.Redacted
 			}
 		}
 	case map[string]any:
 		for name, inside := range v {
 			v[name] = scrub(inside)
 			if _, plain := inside.(string); plain && secretName.MatchString(name) && !reference.MatchString(name) {
-				v[name] = redacted
+				v[name] = conform.Redacted
 			}
 		}
 		// An environment variable: {name: DB_PASSWORD, value: x}.
 		if name, ok := v["name"].(string); ok && secretName.MatchString(name) {
 			if _, ok := v["value"].(string); ok {
-				v["value"] = redacted
+				v["value"] = conform.Redacted
 			}
 		}
 	}

@@ -18,6 +18,7 @@ type echoes struct {
 	median                time.Duration // of the intact ones
 }
 
+// String says in short what came of them.
 func (e echoes) String() string {
 	return fmt.Sprintf("%d of %d come back right, %d answers in all, half within %v", e.intact, e.sent, e.answers, e.median.Round(10*time.Microsecond))
 }

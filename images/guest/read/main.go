@@ -60,6 +60,7 @@ type Run struct {
 // globs are the values of a flag that may be repeated.
 type globs []string
 
+// String implements flag.Value.
 func (g *globs) String() string { return strings.Join(*g, " ") }
 
 // Set implements flag.Value.
