@@ -19,7 +19,7 @@ type members struct{ run *Run }
 // Member implements act.Members.
 func (m *members) Member(ctx context.Context, node string) (facts.Member, error) {
 	all, err := m.run.cluster.Nodes(ctx)
-	return all[node], err
+	return all[node].Since(m.run.servers.agent.Heard(node).Started), err
 }
 
 // Admit implements act.Members. What an earlier life of the host left in the

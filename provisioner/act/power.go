@@ -29,18 +29,20 @@ func (k Wake) Do(ctx context.Context, s step.Step, v step.Wake, report step.Repo
 	}
 	in, stop := k.Signals.Watch(s.Host)
 	defer stop()
+	began := time.Now()
 	if err := m.Power(ctx, PowerOn, report); err != nil {
 		return err
 	}
 	w := Wait{For: "the installed system to say hello", Long: k.POST + 2*time.Minute, Next: "the node is looked at again"}
-	err = k.awake(ctx, s.Host, v, w, in, report)
+	err = k.awake(ctx, s.Host, v, w, began, in, report)
 	if _, silent := errors.AsType[*Silence](err); !silent {
 		return err
 	}
+	began = time.Now()
 	if err := m.Power(ctx, PowerCycle, report); err != nil {
 		return err
 	}
-	if err := k.awake(ctx, s.Host, v, w, in, report); err != nil {
+	if err := k.awake(ctx, s.Host, v, w, began, in, report); err != nil {
 		return &step.Hold{
 			Reason: "the host holds its image and stays silent",
 			Hint:   "look at its console; `ra2-deploy rebuild " + s.Host + " INVENTORY` writes it anew",
@@ -50,8 +52,9 @@ func (k Wake) Do(ctx context.Context, s step.Step, v step.Wake, report step.Repo
 	return nil
 }
 
-// awake waits for a hello of the wanted generation, or for the node to be Ready.
-func (k Wake) awake(ctx context.Context, host string, v step.Wake, w Wait, in <-chan Signal, report step.Reporter) error {
+// awake waits for a hello of the wanted generation, or for the node to be Ready by
+// a word that is newer than its power.
+func (k Wake) awake(ctx context.Context, host string, v step.Wake, w Wait, began time.Time, in <-chan Signal, report step.Reporter) error {
 	last := nothing
 	return poll(ctx, w, time.Second, report, func(ctx context.Context) (bool, string) {
 		a := k.Heard(host)
@@ -59,7 +62,7 @@ func (k Wake) awake(ctx context.Context, host string, v step.Wake, w Wait, in <-
 			lacks(a.Root, report)
 			return true, ""
 		}
-		if m, err := k.Members.Member(ctx, host); err == nil && m.Ready {
+		if m, err := k.Members.Member(ctx, host); err == nil && m.Since(began).Ready {
 			return true, ""
 		}
 		if a.Stage == agent.StageNode {

@@ -158,11 +158,15 @@ func TestWake(t *testing.T) {
 		"silent":      {3, awake, false, "power On | power Cycle", "waited 17m0s for the installed system to say hello; last seen: 52:54:00:17:00:11 asked for an address"},
 		"another":     {1, facts.Agent{Stage: agent.StageNode, Generation: "sha256:old"}, false, "power On | power Cycle", `last seen: it runs generation "sha256:old" and should run "sha256:new"`},
 		"installer":   {1, facts.Agent{Stage: agent.StageInstaller}, false, "power On | power Cycle", "last seen: 52:54:00:17:00:11 asked for an address"},
+		"was ready":   {2, awake, true, "power On | power Cycle", ""},
 		"other phase": {2, facts.Agent{Stage: agent.StageNode, Generation: "sha256:new", Phase: "join"}, false, "power On | power Cycle", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, m := newStage(), &members{}
+				if name == "was ready" { // what Kubernetes says of it when its power is already gone
+					m.node = facts.Member{Exists: true, Ready: true, Renewed: time.Now().Add(-time.Second)}
+				}
 				heard := make(chan facts.Agent, 8)
 				var last facts.Agent
 				s.started = func(_ string, n int) {

@@ -92,8 +92,12 @@ func (s *Server) wordFor(w http.ResponseWriter, r *http.Request, name string) {
 func (s *Server) hear(name string, h Hello) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.node(name)
-	n.heard.Heard, n.heard.Stage = s.now(), h.Stage // what its claim told stays
+	n, now := s.node(name), s.now()
+	// A system that runs asks again at once: who was silent for longer has started anew.
+	if h.Stage == StageNode && (n.heard.Stage != StageNode || now.Sub(n.heard.Heard) > 2*s.cfg.Hold) {
+		n.heard.Started = now
+	}
+	n.heard.Heard, n.heard.Stage = now, h.Stage // what its claim told stays
 	n.heard.Image, n.heard.Generation, n.heard.Phase = h.Image, h.Generation, h.Phase
 	n.heard.Root = h.Root
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -244,6 +245,42 @@ func TestWords(t *testing.T) {
 	}
 	if h := s.Heard("cp-b"); !h.Heard.IsZero() {
 		t.Errorf("heard of cp-b: %+v", h)
+	}
+}
+
+// TestStarted: a system that speaks for the first time, or after it was silent for
+// longer than one that runs would be, has started then.
+func TestStarted(t *testing.T) {
+	var now atomic.Pointer[time.Time]
+	began := time.Now()
+	at := func(after time.Duration) time.Time {
+		then := began.Add(after)
+		now.Store(&then)
+		return then
+	}
+	first := at(0)
+	s := open(t, func(c *agent.Config) { c.Hold, c.Now = time.Millisecond, func() time.Time { return *now.Load() } })
+	c := claimed(t, s, "cp-a")
+	says := func(stage string) time.Time {
+		t.Helper()
+		if _, err := c.Word(t.Context(), agent.Hello{Stage: stage}); err != nil {
+			t.Fatal(err)
+		}
+		return s.Heard("cp-a").Started
+	}
+	if got := says(agent.StageInstaller); !got.IsZero() {
+		t.Errorf("the installer started at %v", got)
+	}
+	if got := says(agent.StageNode); !got.Equal(first) {
+		t.Errorf("started at %v, want %v", got, first)
+	}
+	at(2 * time.Millisecond)
+	if got := says(agent.StageNode); !got.Equal(first) {
+		t.Errorf("it asks on, and started at %v, want %v", got, first)
+	}
+	again := at(time.Minute)
+	if got := says(agent.StageNode); !got.Equal(again) {
+		t.Errorf("after a silence it started at %v, want %v", got, again)
 	}
 }
 

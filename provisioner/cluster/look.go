@@ -59,6 +59,16 @@ func (c *Client) nodes(ctx context.Context, members []EtcdMember) (map[string]fa
 	if err != nil {
 		return nil, fmt.Errorf("GET https://%v/api/v1/nodes: %w", s.at, err)
 	}
+	leases, err := s.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("GET https://%v/apis/coordination.k8s.io/v1/namespaces/%s/leases: %w", s.at, corev1.NamespaceNodeLease, err)
+	}
+	renewed := map[string]time.Time{}
+	for _, l := range leases.Items {
+		if l.Spec.RenewTime != nil {
+			renewed[l.Name] = l.Spec.RenewTime.Time
+		}
+	}
 	nodes := map[string]facts.Member{}
 	for _, n := range c.want.Nodes {
 		nodes[n.Name] = facts.Member{Known: true}
@@ -69,7 +79,7 @@ func (c *Client) nodes(ctx context.Context, members []EtcdMember) (map[string]fa
 	}
 	for _, n := range list.Items {
 		m := member(n)
-		m.EtcdVoter = voters[n.Name]
+		m.EtcdVoter, m.Renewed = voters[n.Name], renewed[n.Name]
 		nodes[n.Name] = m
 	}
 	return nodes, nil

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -229,6 +230,11 @@ func makeNode(t *testing.T, super *kubernetes.Clientset, name, kubelet string, r
 func testLook(t *testing.T, c *Client, super *kubernetes.Clientset) {
 	makeNode(t, super, "w-a", "", corev1.ConditionFalse)
 	makeNode(t, super, "cp-a", "", corev1.ConditionTrue)
+	renewed := metav1.NewMicroTime(time.Date(2026, 11, 24, 18, 0, 0, 0, time.UTC))
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "cp-a"}, Spec: coordinationv1.LeaseSpec{RenewTime: &renewed}}
+	if _, err := super.CoordinationV1().Leases(corev1.NamespaceNodeLease).Create(t.Context(), lease, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	seen, nodes := c.Look(t.Context())
 	if !seen.Answers || seen.Err != "" || seen.EtcdMembers != 1 || seen.EtcdHealthy != 1 {
 		t.Errorf("the cluster: %+v", seen)
@@ -241,6 +247,9 @@ func testLook(t *testing.T, c *Client, super *kubernetes.Clientset) {
 	w, cp, dead := nodes["w-a"], nodes["cp-a"], nodes["cp-dead"]
 	if w.Ready || !strings.Contains(w.NotReady, "KubeletNotReady: cni plugin not initialized") || w.Generation != "2222222222222222" || w.Zone != "a" {
 		t.Errorf("w-a: %+v", w)
+	}
+	if !cp.Renewed.Equal(renewed.Time) || !w.Renewed.IsZero() {
+		t.Errorf("Leases: cp-a %v, w-a %v", cp.Renewed, w.Renewed)
 	}
 	if !cp.Ready || !cp.EtcdVoter || cp.NotReady != "" {
 		t.Errorf("cp-a: %+v", cp)

@@ -105,9 +105,10 @@ type Attribute struct {
 
 // Agent is what ra2-node said of its host in this run.
 type Agent struct {
-	Heard      time.Time `json:"heard,omitzero"`  // zero when it was not heard
-	Stage      string    `json:"stage,omitempty"` // agent.StageInstaller or agent.StageNode
-	Image      string    `json:"image,omitempty"` // digest of the image on the disk it runs from
+	Heard      time.Time `json:"heard,omitzero"`   // zero when it was not heard
+	Stage      string    `json:"stage,omitempty"`  // agent.StageInstaller or agent.StageNode
+	Started    time.Time `json:"started,omitzero"` // when the installed system first spoke after it was silent; zero when it didn't
+	Image      string    `json:"image,omitempty"`  // digest of the image on the disk it runs from
 	Generation string    `json:"generation,omitempty"`
 	Phase      string    `json:"phase,omitempty"`    // the kubeadm phase last done
 	Root       *Root     `json:"root,omitempty"`     // what it says of its root file system; nil when it said nothing
@@ -148,6 +149,21 @@ type Member struct {
 	NotReady     string `json:"notReady,omitempty"` // the kubelet's own words
 	Corrupt      string `json:"corrupt,omitempty"`  // which block of its root is wrong, as the node itself said; empty when it said nothing
 	Line         string `json:"line,omitempty"`     // what is wrong with its signed kernel line, as the node itself said
+
+	Renewed time.Time `json:"renewed,omitzero"` // when its kubelet last renewed its Lease, by the node's clock; zero when it has none
+}
+
+// Since returns the node as one whose system started then, if that is known. Kubernetes
+// goes on calling a node Ready for the best part of a minute after it lost its power
+// (kube-controller-manager, --node-monitor-grace-period), and that is no word of the
+// system that runs now: only a kubelet that has renewed its Lease since says something.
+// A kubelet does so every ten seconds, so that a clock that is slow only delays it.
+func (m Member) Since(started time.Time) Member {
+	if m.Ready && !m.Renewed.IsZero() && m.Renewed.Before(started) {
+		m.Ready = false
+		m.NotReady = "its kubelet has not been heard since the system started; Ready is from before"
+	}
+	return m
 }
 
 // Cluster is the cluster as its APIs tell.

@@ -60,6 +60,10 @@ func (o *Observer) Seen(ctx context.Context, expected func(node string) bool) (f
 	if o.Agents != nil {
 		o.listen(ctx, hosts, expected)
 	}
+	for name, h := range hosts {
+		h.Member = h.Member.Since(h.Agent.Started)
+		hosts[name] = h
+	}
 	return seen, ctx.Err()
 }
 

@@ -55,7 +55,7 @@ type agents struct {
 
 func (a agents) Heard(node string) facts.Agent {
 	if at, ok := a.after[node]; ok && time.Since(a.began) >= at {
-		return facts.Agent{Heard: a.began.Add(at), Generation: "sha256:1"}
+		return facts.Agent{Heard: a.began.Add(at), Started: a.began.Add(at), Generation: "sha256:1"}
 	}
 	return facts.Agent{}
 }
@@ -94,6 +94,28 @@ func TestUnreached(t *testing.T) {
 	}
 	if b := seen.Hosts["b"].BMC; b.Serial != "S1" || b.Err != "GET /redfish/v1/Systems/1/Bios: 503" {
 		t.Errorf("what was read before the failure is lost: %+v", b)
+	}
+}
+
+// TestReadyFromBefore checks that what a kubelet said before its system started
+// is not taken for what it says now.
+func TestReadyFromBefore(t *testing.T) {
+	began := time.Now()
+	c := cluster{facts: facts.Cluster{Answers: true}, members: map[string]facts.Member{
+		"a": {Exists: true, Ready: true, Renewed: began.Add(-50 * time.Second)},
+		"b": {Exists: true, Ready: true, Renewed: began.Add(time.Minute)},
+		"c": {Exists: true, Ready: true, Renewed: began.Add(-50 * time.Second)}, // silent: it may have run all the time
+	}}
+	o := &observe.Observer{Controllers: map[string]observe.Controller{"a": bmc{}, "b": bmc{}, "c": bmc{}}, Cluster: c,
+		Agents: agents{began, map[string]time.Duration{"a": 0, "b": 0}}}
+	seen, err := o.Seen(t.Context(), everyone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a": false, "b": true, "c": true} {
+		if m := seen.Hosts[name].Member; m.Ready != want {
+			t.Errorf("%s: %+v", name, m)
+		}
 	}
 }
 
