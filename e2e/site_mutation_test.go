@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -171,7 +172,13 @@ func (b *bench) deeds(lines []string) {
 func (b *bench) deed(line string) result {
 	b.Helper()
 	if args, ok := strings.CutPrefix(line, "kubectl "); ok {
-		return b.must(b.kubectl(args))
+		var r result
+		// A deed before this may have started the API server anew.
+		b.until("the API server answers kubectl "+args, 2*time.Minute, func() (bool, string) {
+			r = b.kubectl(args)
+			return r.code == 0 || !unanswered.MatchString(r.err), r.err
+		})
+		return b.must(r)
 	}
 	machine, script, ok := strings.Cut(line, ": ")
 	if !ok {
@@ -179,6 +186,9 @@ func (b *bench) deed(line string) result {
 	}
 	return b.must(b.node(machine, script))
 }
+
+// unanswered matches kubectl's words of a server that isn't there.
+var unanswered = regexp.MustCompile(`was refused|connection refused|no route to host|i/o timeout|TLS handshake timeout`)
 
 // node runs a script on a machine, as its root.
 func (b *bench) node(machine, script string) result {
