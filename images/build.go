@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/ra2-deploy/ra2-deploy/images/command"
 	"github.com/ra2-deploy/ra2-deploy/images/gomod"
@@ -86,17 +85,6 @@ func Build(ctx context.Context, s Spec, cacheDir string, report func(Progress)) 
 		return Manifest{}, fmt.Errorf("build image: %w", err)
 	}
 	return m, nil
-}
-
-// full tells whether an error comes of a full disk: in our own writing, or in
-// the words of a program that was run. tar names no reason when the disk fills
-// in the middle of a file's last block: "Wrote only 4096 of 9728 bytes".
-func full(err error) bool {
-	if err == nil || errors.Is(err, syscall.ENOSPC) {
-		return err != nil
-	}
-	said := strings.ToLower(err.Error())
-	return strings.Contains(said, syscall.ENOSPC.Error()) || strings.Contains(said, "wrote only ")
 }
 
 // Find reads the manifest of an image in a cache by its digest. The error is

@@ -45,8 +45,8 @@ func (c cache) path(kind, key string) string { return filepath.Join(c.dir, kind,
 
 // make gives the folder of a result. When it isn't there, build fills a
 // scratch folder, which becomes the result; after an error nothing is left.
-func (c cache) make(kind, key string, build func(dir string) error) (string, error) {
-	final := c.path(kind, key)
+func (c cache) make(kind, key string, build func(dir string) error) (final string, err error) {
+	final = c.path(kind, key)
 	if c.has(kind, key) {
 		return final, nil
 	}
@@ -54,7 +54,7 @@ func (c cache) make(kind, key string, build func(dir string) error) (string, err
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { err = discard(scratch, err) }()
 	dir := filepath.Join(scratch, "result")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err

@@ -97,7 +97,8 @@ func TestDigestTreeKnowsNamesAndBytes(t *testing.T) {
 func TestFull(t *testing.T) {
 	for want, errs := range map[bool][]error{
 		true: {fmt.Errorf("write x: %w", syscall.ENOSPC), &command.Failed{Output: "tar: ./usr: Cannot write: No space left on device", Err: errors.New("exit status 2")},
-			&command.Failed{Output: "tar: ./usr/share/doc/copyright: Wrote only 4096 of 9728 bytes", Err: errors.New("exit status 2")}},
+			&command.Failed{Output: "tar: ./usr/share/doc/copyright: Wrote only 4096 of 9728 bytes", Err: errors.New("exit status 2")},
+			fmt.Errorf("make a system: %w", &errFull{free: 20 << 20, err: errors.New("E: You don't have enough free space in /var/cache/apt/archives/.")})},
 		false: {nil, errors.New("no such package"), fmt.Errorf("write x: %w", syscall.EACCES)},
 	} {
 		for _, err := range errs {

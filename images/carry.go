@@ -117,7 +117,7 @@ func readCarried(b bundle.Bundle, digest string) (Manifest, error) {
 }
 
 // take puts one image at its place, whole, unless it is there.
-func (c cache) take(b bundle.Bundle, digest string) (Manifest, error) {
+func (c cache) take(b bundle.Bundle, digest string) (_ Manifest, err error) {
 	if m, err := Find(c.dir, digest); !errors.Is(err, fs.ErrNotExist) {
 		return m, err
 	}
@@ -125,7 +125,7 @@ func (c cache) take(b bundle.Bundle, digest string) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { err = discard(scratch, err) }()
 	for _, i := range b.Kind(bundle.File) {
 		name, ok := strings.CutPrefix(i.Name, carriedImages+digest+"/")
 		if !ok || strings.Contains(name, "/") {

@@ -15,12 +15,12 @@ import (
 )
 
 // image puts the disk together and publishes it under its digest.
-func (b *builder) image(ctx context.Context, p pieces) (Manifest, error) {
+func (b *builder) image(ctx context.Context, p pieces) (_ Manifest, err error) {
 	scratch, err := b.cache.scratch("image")
 	if err != nil {
 		return Manifest{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { err = discard(scratch, err) }()
 	work, out := filepath.Join(scratch, "work"), filepath.Join(scratch, "out")
 	for _, dir := range []string{work, out, filepath.Join(work, "root")} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
