@@ -14,7 +14,6 @@ import (
 	"github.com/ra2-deploy/ra2-deploy/images/bundle"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/conform"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/ra2"
-	"github.com/ra2-deploy/ra2-deploy/provisioner/report"
 	"github.com/ra2-deploy/ra2-deploy/provisioner/rules"
 )
 
@@ -23,10 +22,7 @@ var update = flag.Bool("update", false, "write the schemas anew")
 // TestSchemasAreFresh makes the schema of each document from its type and the
 // comments of that type, and compares it with the one in docs.
 func TestSchemasAreFresh(t *testing.T) {
-	for file, document := range map[string]any{
-		"findings": report.Check{}, "facts": report.Facts{}, "workload": report.Workload{}, "bundle-list": report.BundleList{}, "bundle-check": report.BundleCheck{},
-		"conformance": report.Conformance{}, "conformance-diff": report.ConformanceDiff{}, "image-diff": report.ImageDiff{},
-	} {
+	for file, document := range documents() {
 		path := filepath.Join("../../docs/schema", file+".schema.json")
 		want := schema(t, document)
 		if *update {
